@@ -1,0 +1,3 @@
+#pragma once
+#include "millrace_crc32c.h"
+#include "millrace_sys.h"
