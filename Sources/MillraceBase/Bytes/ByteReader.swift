@@ -114,6 +114,13 @@ package struct ByteReader {
         return slice
     }
 
+    /// The bytes read since `start`, in place.
+    @inlinable
+    package func slice(from start: Int) -> UnsafeRawBufferPointer {
+        precondition(start >= 0 && start <= position, "a slice ends where the reader stands")
+        return UnsafeRawBufferPointer(start: base + start, count: position &- start)
+    }
+
     /// The place of the next `count` bytes, which are passed over.
     @inlinable
     package mutating func readRange(_ count: Int) throws(CodecError) -> Range<Int> {

@@ -99,6 +99,25 @@ package struct ByteWriter: ~Copyable {
         copy.withUTF8 { writeBytes(UnsafeRawBufferPointer($0)) }
     }
 
+    /// Offers space for `bound` bytes to `body`, which fills a prefix and says how long it is.
+    @inlinable
+    package mutating func writeUninitialized(
+        atMost bound: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int
+    ) {
+        reserve(bound)
+        let written = body(UnsafeMutableRawBufferPointer(start: memory + count, count: bound))
+        precondition(written >= 0 && written <= bound, "a writer is filled within what it offered")
+        count &+= written
+    }
+
+    /// What was written, to be changed in place; valid during the call.
+    @inlinable
+    package mutating func withMutableBytes<R, E: Error>(
+        _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
+    ) throws(E) -> R {
+        try body(UnsafeMutableRawBufferPointer(start: memory, count: count))
+    }
+
     /// Overwrites bytes that were written before, such as a length that was not known then.
     @inlinable
     package mutating func overwriteInteger<T: FixedWidthInteger & BitwiseCopyable>(
