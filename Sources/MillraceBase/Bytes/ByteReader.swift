@@ -13,7 +13,7 @@ package struct ByteReader {
 
     @inlinable
     package init(_ bytes: UnsafeRawBufferPointer) {
-        // An empty buffer may have no base address; any non-null address serves, as nothing is read.
+        // An empty buffer may have no base address; any address serves, as nothing is read.
         base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
         end = bytes.count
         position = 0

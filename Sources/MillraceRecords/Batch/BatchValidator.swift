@@ -112,7 +112,7 @@ package enum BatchValidator {
             Int64(header.lastOffsetDelta) + 1 == Int64(header.recordCount)
         else {
             throw .invalid(
-                "a batch of \(header.recordCount) records cannot end at delta \(header.lastOffsetDelta)",
+                "\(header.recordCount) records cannot end at delta \(header.lastOffsetDelta)",
                 records: [])
         }
         guard !header.attributes.isControl else {
@@ -151,7 +151,7 @@ package enum BatchValidator {
                 ? header.lastOffsetDelta : scan.maxTimestampOffsetDelta)
     }
 
-    /// Writes the batch anew with dense offsets in `codec`. The records were scanned: they read well.
+    /// Writes the batch anew with dense offsets in `codec`. The records were scanned and read well.
     private static func reencode(
         _ records: UnsafeRawBufferPointer, _ header: RecordBatchHeader, codec: CompressionCodec,
         scan: RecordScan, _ rules: AppendRules, now: Timestamp, _ contexts: CodecContexts

@@ -121,7 +121,7 @@ package struct RecordBatchHeader: Hashable, Sendable {
         }
     }
 
-    /// Stamps offset and leader epoch, which the CRC does not cover, on the batch at `bytes`' start.
+    /// Stamps offset and leader epoch, which the CRC does not cover, on the batch at `bytes`.
     package static func stamp(
         _ bytes: UnsafeMutableRawBufferPointer, baseOffset: Offset, leaderEpoch: LeaderEpoch
     ) {

@@ -36,7 +36,7 @@ enum Snappy {
         guard snappy_uncompressed_length(source, block.count, &length) == SNAPPY_OK else {
             throw .undecodable(.snappy)
         }
-        // The length is the block's claim. Snappy copies at most 64 bytes for 3 of input, so a claim
+        // The length is the block's claim. Snappy copies at most 64 bytes for 3 of input: a claim
         // beyond 22 times the input is a lie and nothing is allocated for it.
         guard length <= block.count.multipliedReportingOverflow(by: 22).partialValue + 64 else {
             throw .undecodable(.snappy)
