@@ -4,3 +4,9 @@
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/timerfd.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Reads what the page cache holds: −1 with EAGAIN if it would wait for the disk, EOPNOTSUPP where
+/// the file system cannot tell.
+long millrace_read_cached(int descriptor, void *buffer, size_t count, int64_t position);
