@@ -10,3 +10,6 @@
 /// Reads what the page cache holds: −1 with EAGAIN if it would wait for the disk, EOPNOTSUPP where
 /// the file system cannot tell.
 long millrace_read_cached(int descriptor, void *buffer, size_t count, int64_t position);
+
+/// The system's words for an error number, ended by 0.
+void millrace_describe_error(int code, char *buffer, size_t size);

@@ -9,13 +9,10 @@ let systemInputOutput = EIO
 
 /// The system's words for an error number.
 func describeSystemError(_ code: Int32) -> String {
-    var buffer = [CChar](repeating: 0, count: 128)
-    // The XSI form, which Glibc's module shows as __xpg_strerror_r, fills the buffer.
-    return buffer.withUnsafeMutableBufferPointer { memory in
-        guard let base = memory.baseAddress,
-            __xpg_strerror_r(code, base, memory.count) == 0
-        else { return "error \(code)" }
-        return String(cString: base).lowercased()
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+        guard let base = buffer.baseAddress else { return "error \(code)" }
+        millrace_describe_error(code, base, buffer.count)
+        return String(cString: base)
     }
 }
 
