@@ -24,7 +24,7 @@ test: deps ## builds and runs all tests
 
 soak: deps ## long fault and fuzz runs: make soak MINUTES=60
 	$(SWIFT_BUILD)
-	MILLRACE_SOAK_MINUTES=$(MINUTES) swift test -c release --skip-build --filter Soak
+	MILLRACE_SOAK_MINUTES=$(MINUTES) swift test -c release --skip-build --filter soak
 
 demo: deps ## a TLS node, a Python producer with real data, a consumer group, millrace consume
 	swift build -c release --product millrace

@@ -146,7 +146,7 @@ let package = Package(
             [
                 "MillraceBase", "MillraceProtocol", "MillraceRecords", "MillraceClientCore",
                 "MillraceClient",
-            ]),
+            ], exclude: ["clients"]),
         tests("TidyTests", []),
     ],
     cxxLanguageStandard: .cxx17
