@@ -8,6 +8,14 @@ package struct HTTPRequest: Sendable {
     package var body: [UInt8]
     package var peer: String
 
+    package init(
+        method: String, path: String, query: [(name: String, value: String)] = [],
+        body: [UInt8] = [], peer: String
+    ) {
+        (self.method, self.path, self.query, self.body, self.peer) =
+            (method, path, query, body, peer)
+    }
+
     /// The first value of a query's name.
     package func queryValue(_ name: String) -> String? { query.first { $0.name == name }?.value }
 }
