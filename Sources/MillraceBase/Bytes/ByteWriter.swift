@@ -1,3 +1,15 @@
+/// A place in written bytes where `count` bytes from elsewhere belong.
+@usableFromInline
+package struct Splice: Hashable, Sendable {
+    @usableFromInline package var position: Int
+    @usableFromInline package var count: Int
+
+    package init(position: Int, count: Int) {
+        self.position = position
+        self.count = count
+    }
+}
+
 /// A growing buffer of bytes that is written once, front to back: the counterpart of `ByteReader`.
 /// It owns its memory; `reset` keeps it for the next message, so that a loop encodes without
 /// allocating.
@@ -7,6 +19,11 @@ package struct ByteWriter: ~Copyable {
     @usableFromInline var capacity: Int
     /// Bytes written.
     @usableFromInline package internal(set) var count: Int
+
+    /// Places where bytes from elsewhere belong that this buffer does not hold, in order.
+    @usableFromInline package internal(set) var splices: [Splice] = []
+    /// Bytes that ranges in what is written refer to; must outlive the writing.
+    @usableFromInline package var source: UnsafeRawBufferPointer?
 
     @inlinable
     package init(capacity: Int = 256) {
@@ -18,7 +35,32 @@ package struct ByteWriter: ~Copyable {
     deinit { memory.deallocate() }
 
     /// Forgets what was written and keeps the memory.
-    @inlinable package mutating func reset() { count = 0 }
+    @inlinable
+    package mutating func reset() {
+        count = 0
+        if !splices.isEmpty { splices.removeAll(keepingCapacity: true) }
+    }
+
+    /// Notes that `count` bytes from elsewhere belong here.
+    package mutating func noteSplice(count: Int) {
+        splices.append(Splice(position: self.count, count: count))
+    }
+
+    /// Inserts a variable-length integer before bytes that were written already.
+    package mutating func insertUnsignedVarint(_ value: UInt32, at position: Int) {
+        precondition(
+            position >= 0 && position <= count, "what is inserted lies within what is written")
+        let width = max(1, (38 - value.leadingZeroBitCount) / 7)
+        let tail = count - position
+        reserve(width + 10)  // so that writing the integer does not move the tail
+        (memory + position + width).copyMemory(from: memory + position, byteCount: tail)
+        for index in splices.indices where splices[index].position >= position {
+            splices[index].position += width
+        }
+        count = position
+        writeUnsignedVarint(value)
+        count += tail
+    }
 
     @usableFromInline
     mutating func grow(by extra: Int) {
