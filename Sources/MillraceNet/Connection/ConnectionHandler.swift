@@ -59,6 +59,8 @@ package enum CloseReason: Sendable, Equatable {
     case tlsError(String)
     /// The file behind a slice is shorter than was promised.
     case sourceTruncated
+    /// Reading that file failed (`EIO`).
+    case sourceFailed(Int32)
     /// The node's memory for requests stayed exhausted while a frame was half received.
     case memoryExhausted
     /// The loop stopped.

@@ -1,76 +1,94 @@
+internal import CMillrace
+internal import Glibc
+internal import MillraceBase
+internal import Synchronization
+
 /// A bound, listening TCP socket that any number of loops accept from. Made before the loops start,
-/// so that a port in use is known at once.
+/// so that a port in use is known at once (which SO_REUSEPORT, a socket for each loop, would hide:
+/// a second process of the same user would simply share the port).
+///
+/// All loops wait for it with EPOLLEXCLUSIVE, so that one connection wakes one of them; who accepts
+/// gives the connection to the loop that has the fewest.
 package final class ListeningSocket: Sendable {
     /// `PLAINTEXT`, `EXTERNAL`: the listener's name.
     package let name: String
     /// Where it listens; the port is the real one if 0 was asked for.
     package let address: SocketAddress
 
+    let descriptor: Int32
+    private let loops = Mutex<[LoopPresence]>([])
+
     /// - Parameters:
     ///   - host: an address or a name; empty or nil for all addresses, IPv6 and IPv4.
     ///   - port: 0 takes a free one.
-    package init(name: String, host: String?, port: UInt16, backlog: Int32 = 50)
-        throws(NetError)
-    {
+    ///   - backlog: `socket.listen.backlog.size`.
+    package init(
+        name: String, host: String?, port: UInt16, backlog: Int32 = 50
+    ) throws(NetError) {
         self.name = name
-        address = SocketAddress(ip: IPAddress(high: 0, low: 0, isIPv4: true), port: 0)
+        if let host, !host.isEmpty {
+            let addresses = try Resolver.resolve(host: host, port: port)
+            descriptor = try Self.bind(addresses[0], both: false, backlog)
+        } else {
+            descriptor = try Self.bindAll(port, backlog)
+        }
+        address = SocketAddress.local(of: descriptor)
+    }
+
+    deinit { close(descriptor) }
+
+    /// All addresses of both families, or of IPv4 on a machine without IPv6.
+    private static func bindAll(_ port: UInt16, _ backlog: Int32) throws(NetError) -> Int32 {
+        do {
+            return try bind(SocketAddress(ip: .anyIPv6, port: port), both: true, backlog)
+        } catch .system(_, EAFNOSUPPORT), .cannotBind(_, EADDRNOTAVAIL) {
+            return try bind(SocketAddress(ip: .anyIPv4, port: port), both: false, backlog)
+        }
+    }
+
+    private static func bind(
+        _ address: SocketAddress, both: Bool, _ backlog: Int32
+    ) throws(NetError) -> Int32 {
+        let descriptor = millrace_stream_socket(address.family)
+        guard descriptor >= 0 else { throw .system("socket", errno) }
+        _ = millrace_set_reuse_address(descriptor)
+        if address.family == AF_INET6 { _ = millrace_set_ipv6_only(descriptor, both ? 0 : 1) }
+        guard address.withSystemAddress({ Glibc.bind(descriptor, $0, $1) }) == 0,
+            Glibc.listen(descriptor, backlog) == 0
+        else {
+            let code = errno
+            close(descriptor)
+            if code == EADDRINUSE { throw .addressInUse("\(address)") }
+            throw .cannotBind("\(address)", code)
+        }
+        return descriptor
+    }
+
+    func join(_ loop: LoopPresence) { loops.withLock { $0.append(loop) } }
+
+    func leave(_ loop: LoopPresence) { loops.withLock { $0.removeAll { $0 === loop } } }
+
+    /// The loop that has the fewest connections; of equals, `preferred`.
+    func leastLoaded(_ preferred: LoopPresence) -> LoopPresence {
+        loops.withLock { loops in
+            var best = preferred
+            for loop in loops where loop.connections.value < best.connections.value { best = loop }
+            return best
+        }
     }
 }
 
-/// How the connections of a listener, or an outgoing connection, behave.
-package struct ConnectionSettings: Sendable {
-    /// `socket.request.max.bytes`: a frame that declares more closes the connection.
-    package var frameBytesMax: Int32 = 100 * 1024 * 1024
-    /// `connections.max.idle.ms`; nil for never.
-    package var idleMax: Duration? = .milliseconds(600_000)
-    /// From accept to `opened`.
-    package var handshakeTimeout: Duration = .seconds(10)
-    /// Above so many bytes not taken by the peer no frame is handed over; below half it goes on.
-    package var unsentBytesMax = 4 * 1024 * 1024
-    /// `socket.send.buffer.bytes`: 256 KiB where Kafka's default is not overridden (with the
-    /// kernel's own tuning a fetch of 1 MiB costs nearly twice as much); −1 for the kernel's tuning.
-    package var sendBufferBytes: Int32 = 256 * 1024
-    /// `socket.receive.buffer.bytes`; −1 for the kernel's tuning.
-    package var receiveBufferBytes: Int32 = -1
-    /// TLS with this context, which may be exchanged for new connections; nil for plain text.
-    package var tls: TLSContextHolder?
-    /// The node's memory for frames that are half received.
-    package var budget: MemoryBudget?
-    /// Counts and limits connections over all loops; nil for none.
-    package var quota: ConnectionQuota?
-    /// What is counted over all connections with these settings.
-    package var counters: NetCounters?
+/// A loop as others see it that accept from the same socket.
+final class LoopPresence: Sendable {
+    /// A connection that another loop has accepted.
+    struct Arrival: Sendable {
+        var socket: ListeningSocket
+        var descriptor: Int32
+        var peer: SocketAddress
+    }
 
-    package init() {}
-}
+    let connections = NetCounter()
+    let arrivals: Mailbox<Arrival>
 
-/// `max.connections`, `max.connections.per.ip` and its overrides, shared by the listeners and loops
-/// of a node.
-package final class ConnectionQuota: Sendable {
-    package init(total: Int = .max, perIP: Int = .max, overrides: [IPAddress: Int] = [:]) {}
-    /// Changes the limits for connections to come.
-    package func update(total: Int, perIP: Int, overrides: [IPAddress: Int]) {}
-}
-
-/// The bytes of `queued.max.request.bytes`, shared by all loops and whoever keeps requests.
-package final class MemoryBudget: Sendable {
-    package let limit: Int
-    package init(limit: Int) { self.limit = limit }
-    /// Takes bytes if they are there.
-    package func reserve(_ bytes: Int) -> Bool { true }
-    /// Gives bytes back.
-    package func release(_ bytes: Int) {}
-    /// What is taken now.
-    package var used: Int { 0 }
-}
-
-/// Counts for metrics; any thread reads.
-package final class NetCounters: Sendable {
-    package init() {}
-    package var connectionsOpen: Int { 0 }
-    package var connectionsAccepted: Int { 0 }
-    package var connectionsRefused: Int { 0 }
-    package var handshakesFailed: Int { 0 }
-    package var bytesReceived: Int { 0 }
-    package var bytesSent: Int { 0 }
+    init(_ waker: Waker) { arrivals = Mailbox(waker: waker) }
 }
