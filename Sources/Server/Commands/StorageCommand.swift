@@ -1,0 +1,108 @@
+package import Broker
+package import MillraceBase
+package import Storage
+
+/// `millrace storage`: makes and shows the data directories of a node.
+package enum StorageCommand {
+    /// What was found in one directory.
+    package struct DirectoryInfo: Sendable {
+        package var path: String
+        /// nil: it is not formatted, or cannot be read.
+        package var identity: DirectoryIdentity?
+        /// What is wrong with it; nil if nothing is.
+        package var problem: String?
+    }
+
+    /// Formats every data directory of the settings.
+    /// - Parameters:
+    ///   - clusterID: of the cluster; nil draws a new one.
+    ///   - ignoreFormatted: leaves directories that are formatted already as they are.
+    ///   - bootstrap: the files that the metadata directory begins with, by path below it.
+    /// - Returns: the directories that were formatted, with the identity that each was given.
+    package static func format(
+        _ settings: NodeSettings, clusterID: String? = nil, ignoreFormatted: Bool = false,
+        fileSystem: any FileSystem = PosixFileSystem(),
+        bootstrap: [(path: String, bytes: [UInt8])]
+    ) throws(CommandError) -> [DirectoryInfo] {
+        var found: [String: DirectoryIdentity] = [:]
+        for path in directories(of: settings) {
+            do throws(StorageError) {
+                found[path] = try LogDirectory.identity(path, fileSystem: fileSystem)
+            } catch {
+                throw CommandError(error.description)
+            }
+        }
+        if let path = found.keys.min(), !ignoreFormatted {
+            throw CommandError(StorageError.alreadyFormatted(directory: path).description)
+        }
+        var generator = SystemRandomNumberGenerator()
+        let known = Set(found.values.map(\.clusterID))
+        if known.count > 1 {
+            let names = known.sorted().joined(separator: ", ")
+            throw CommandError("the data directories belong to different clusters: \(names)")
+        }
+        if let clusterID, let other = known.first, other != clusterID {
+            throw CommandError("the data directories belong to cluster \(other), not \(clusterID)")
+        }
+        let cluster = try checked(
+            clusterID ?? known.first ?? Uuid.random(using: &generator).description)
+        var formatted: [DirectoryInfo] = []
+        for path in directories(of: settings) where found[path] == nil {
+            let identity = DirectoryIdentity(
+                clusterID: cluster, nodeID: settings.nodeID,
+                directoryID: .random(using: &generator))
+            do throws(StorageError) {
+                try LogDirectory.format(
+                    path, fileSystem: fileSystem, identity: identity,
+                    files: path == settings.metadataDirectory ? bootstrap : [])
+            } catch {
+                throw CommandError(error.description)
+            }
+            formatted.append(DirectoryInfo(path: path, identity: identity))
+        }
+        return formatted
+    }
+
+    /// What stands in the data directories of the settings.
+    package static func info(
+        _ settings: NodeSettings, fileSystem: any FileSystem = PosixFileSystem()
+    ) -> [DirectoryInfo] {
+        directories(of: settings).map { path in
+            do throws(StorageError) {
+                guard let identity = try LogDirectory.identity(path, fileSystem: fileSystem) else {
+                    return DirectoryInfo(path: path, identity: nil, problem: "not formatted")
+                }
+                let isForeign = identity.nodeID != settings.nodeID
+                return DirectoryInfo(
+                    path: path, identity: identity,
+                    problem: isForeign
+                        ? "belongs to node \(identity.nodeID.rawValue), not to "
+                            + "\(settings.nodeID.rawValue)" : nil)
+            } catch {
+                return DirectoryInfo(path: path, identity: nil, problem: error.description)
+            }
+        }
+    }
+
+    /// An id for a new cluster.
+    package static func randomUuid() -> Uuid {
+        var generator = SystemRandomNumberGenerator()
+        return .random(using: &generator)
+    }
+
+    private static func directories(of settings: NodeSettings) -> [String] {
+        let metadata = settings.metadataDirectory
+        return settings.logDirectories
+            + (settings.logDirectories.contains(metadata) ? [] : [metadata])
+    }
+
+    /// Kafka takes any text for a cluster's id, but writes 22 characters of base64url; a text that
+    /// would not survive `meta.properties` is refused.
+    private static func checked(_ clusterID: String) throws(CommandError) -> String {
+        let isPlain = clusterID.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x5C }
+        if clusterID.isEmpty || clusterID.utf8.count > 200 || !isPlain {
+            throw CommandError("\(clusterID) is no id of a cluster", exitCode: 64)
+        }
+        return clusterID
+    }
+}
