@@ -75,7 +75,7 @@ import Testing
         defer { loop.stop() }
         let fired = Events<Int>()
         loop.post { loop in
-            var cancelled: [TimerID] = []
+            var cancelled: [LoopTimerID] = []
             for index in 0..<1000 {
                 let delay = (index * 7919) % 1000
                 loop.schedule(at: loop.now + .microseconds(delay * 20)) { fired.post(delay) }

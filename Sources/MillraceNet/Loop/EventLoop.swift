@@ -20,7 +20,7 @@ package struct EventLoopSettings: Sendable {
 }
 
 /// A timer of a loop, to cancel it by.
-package struct TimerID: Hashable, Sendable {
+package struct LoopTimerID: Hashable, Sendable {
     var rawValue: UInt64
 }
 
@@ -49,12 +49,12 @@ package final class EventLoop {
     private var ready: [Connection] = []
     private var finished: [Connection] = []
     private var starved: [Connection] = []
-    private var starvedTimer: TimerID?
+    private var starvedTimer: LoopTimerID?
 
     private var timers = TimerHeap()
     private var ports: [MailboxPort] = []
     private let events: UnsafeMutableBufferPointer<epoll_event>
-    private var sweepTimer: TimerID?
+    private var sweepTimer: LoopTimerID?
     private var sweepInterval: Duration = .seconds(1)
 
     let receiveBuffer: UnsafeMutableRawBufferPointer
@@ -120,12 +120,12 @@ package final class EventLoop {
 
     /// Calls `body` once at `deadline`, or soon after (epoll counts in milliseconds).
     @discardableResult
-    package func schedule(at deadline: Instant, _ body: @escaping () -> Void) -> TimerID {
+    package func schedule(at deadline: Instant, _ body: @escaping () -> Void) -> LoopTimerID {
         timers.add(deadline, body)
     }
 
     /// Forgets a timer; one that has fired already is no error.
-    package func cancel(_ timer: TimerID) { timers.cancel(timer) }
+    package func cancel(_ timer: LoopTimerID) { timers.cancel(timer) }
 
     /// Accepts from a listening socket, which several loops may share.
     package func listen(

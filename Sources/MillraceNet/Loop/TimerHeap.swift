@@ -18,16 +18,16 @@ struct TimerHeap {
         return heap.first?.deadline
     }
 
-    mutating func add(_ deadline: Instant, _ body: @escaping () -> Void) -> TimerID {
+    mutating func add(_ deadline: Instant, _ body: @escaping () -> Void) -> LoopTimerID {
         let id = nextID
         nextID += 1
         bodies[id] = body
         heap.append(Entry(deadline: deadline, id: id))
         siftUp(heap.count - 1)
-        return TimerID(rawValue: id)
+        return LoopTimerID(rawValue: id)
     }
 
-    mutating func cancel(_ timer: TimerID) {
+    mutating func cancel(_ timer: LoopTimerID) {
         bodies[timer.rawValue] = nil
         guard heap.count > 64, heap.count > 2 * bodies.count else { return }
         let live = heap.filter { bodies[$0.id] != nil }
