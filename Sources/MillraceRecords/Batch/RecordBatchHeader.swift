@@ -76,6 +76,16 @@ package struct RecordBatchHeader: Hashable, Sendable {
     /// - Throws: `.corrupt` if the magic is not 2 or the length is less than a header's;
     ///   `.refused` if the bytes end before the batch does, or the magic is 0 or 1.
     package init(reading bytes: UnsafeRawBufferPointer) throws(RecordsError) {
+        try self.init(prefix: bytes, available: bytes.count)
+    }
+
+    /// The same where only the batch's first bytes are at hand.
+    /// - Parameters:
+    ///   - bytes: at least `size` bytes, or all that there are.
+    ///   - available: how many bytes there are from the batch's start on, such as in a file.
+    package init(
+        prefix bytes: UnsafeRawBufferPointer, available: Int
+    ) throws(RecordsError) {
         guard bytes.count >= 17 else {
             throw .refused("the bytes end before a batch's size and magic")
         }
@@ -87,13 +97,13 @@ package struct RecordBatchHeader: Hashable, Sendable {
         guard (0...2).contains(magic) else {
             throw .corrupt("magic \(magic) is no version of a batch")
         }
-        guard bytes.count - Self.overhead >= Int(length) else {
+        guard available - Self.overhead >= Int(length) else {
             throw .refused("the bytes end before the batch does")
         }
         guard magic == 2 else {
             throw .refused("magic \(magic) is older than this protocol's versions")
         }
-        guard Int(length) >= Self.size - Self.overhead else {
+        guard Int(length) >= Self.size - Self.overhead, bytes.count >= Self.size else {
             throw .corrupt("a batch of \(length) bytes is less than its header")
         }
         baseOffset = Offset(Self.load(bytes, 0, Int64.self))

@@ -2,141 +2,167 @@ package import MillraceBase
 package import MillraceRecords
 
 /// One partition's log on disk, in Kafka's files. Owned by one shard, touched by its thread alone.
+///
+/// An append has two steps, so that a slow disk never stops the loop: `stage` gives a batch its
+/// offsets and its place, the runner writes the bytes, `written` makes them readable. Appends may
+/// be in flight one behind the other; they are told written in the order of staging.
 package final class PartitionLog {
-    /// Opens the log in `folder` of `directory`, made if it does not exist.
+    /// An append that is not known to be written.
+    struct Pending {
+        let number: UInt64
+        let segment: Segment
+        /// Where the bytes end in the segment.
+        let position: Int64
+        /// Exclusive.
+        let end: Offset
+        let maxTime: TimeIndexEntry
+        let offsetWrite: SideWrite?
+        let timeWrite: SideWrite?
+        let stagedAt: Instant
+    }
+
+    /// Files of a removed segment that wait for their delay.
+    struct Removal {
+        let due: Instant
+        let paths: [String]
+    }
+
+    let folder: LogFolder
+    let contexts: CodecContexts
+    /// Ascending by base offset; never empty.
+    var segments: [Segment]
+    var epochs: LeaderEpochs
+    var producerStates: ProducerStates
+    var pending: [Pending] = []
+    var nextNumber: UInt64 = 0
+    var tail = TailPositions()
+    var removals: [Removal] = []
+    var clock: WallClockGuard
+    var unflushedSince: Instant?
+    var isFlushing = false
+    /// Names in the folder that no sync has covered; counted, since one may come during a flush.
+    var unsyncedNames = 0
+    /// The folder itself is new.
+    var isFolderUnsynced: Bool
+    /// Small files that the next flush makes durable: snapshots, metadata.
+    var unsyncedFiles: [String] = []
+    var isClosed = false
+
+    package let topicID: TopicID?
+    /// Settings; may be set at any time and hold from the next append on.
+    package var config: LogConfig
+    /// Records before it are gone.
+    package internal(set) var startOffset: Offset
+    /// The end of what is written; exclusive. Readers see nothing beyond it.
+    package internal(set) var endOffset: Offset
+    /// The offset that the next append gets; beyond `endOffset` while appends are in flight.
+    package internal(set) var stagedEndOffset: Offset
+    /// The end of what is durable; exclusive. It is the recovery point.
+    package internal(set) var flushedOffset: Offset
+    /// Bytes of torn or corrupt batches that were cut at opening.
+    package let bytesCutAtOpening: Int64
+
+    init(
+        loaded: LoadedLog, folder: LogFolder, contexts: CodecContexts, config: LogConfig,
+        now: Moment
+    ) {
+        self.folder = folder
+        self.contexts = contexts
+        self.config = config
+        segments = loaded.segments
+        epochs = loaded.epochs
+        producerStates = loaded.producers
+        topicID = loaded.topicID
+        startOffset = loaded.start
+        endOffset = loaded.end
+        stagedEndOffset = loaded.end
+        flushedOffset = loaded.flushed
+        bytesCutAtOpening = loaded.bytesCut
+        isFolderUnsynced = loaded.isNew
+        unsyncedNames = loaded.isNew ? 1 : 0
+        unsyncedFiles = loaded.unsyncedFiles
+        clock = WallClockGuard(now: now)
+        if endOffset > flushedOffset { unflushedSince = now.instant }
+    }
+
+    deinit {
+        for segment in segments { segment.close() }
+    }
+
+    /// Opens the log in the folder `name` of `directory`, made if it does not exist.
     ///
-    /// After an unclean stop everything from the recovery point is read again and a torn tail cut;
-    /// after a clean one nothing is scanned.
+    /// After an unclean stop everything from the recovery point is read again, a torn tail is cut,
+    /// and indexes and producer state are made anew; after a clean one nothing is scanned.
     /// - Parameters:
-    ///   - name: `topic-0`, the name of its folder.
+    ///   - name: `topic-0`.
     ///   - topicID: written to `partition.metadata` if there is none; compared if there is.
     ///   - files: the shard's open descriptors.
+    ///   - contexts: the shard's codecs.
+    /// - Throws: `.foreign` if the folder belongs to another topic, `.malformed`, `.offline`.
     package static func open(
         name: String, topicID: TopicID?, in directory: LogDirectory, config: LogConfig,
         files: OpenFileCache, contexts: CodecContexts, now: Moment
-    ) throws(StorageError) -> PartitionLog { preconditionFailure() }
-
-    package var name: String { preconditionFailure() }
-    package var topicID: TopicID? { preconditionFailure() }
-    /// Settings; may be set at any time and hold from the next append on.
-    package var config: LogConfig {
-        get { preconditionFailure() }
-        set { preconditionFailure() }
+    ) throws(StorageError) -> PartitionLog {
+        let folder = LogFolder(directory: directory, name: name, files: files)
+        var loader = LogLoader(folder: folder, config: config, now: now)
+        let loaded = try loader.load(topicID: topicID)
+        return PartitionLog(
+            loaded: loaded, folder: folder, contexts: contexts, config: config, now: now)
     }
-    /// Records before it are gone.
-    package var startOffset: Offset { preconditionFailure() }
-    /// The end of what is written; exclusive. Readers see nothing beyond it.
-    package var endOffset: Offset { preconditionFailure() }
-    /// The offset that the next append gets; beyond `endOffset` while appends are in flight.
-    package var stagedEndOffset: Offset { preconditionFailure() }
-    /// The end of what is durable; exclusive.
-    package var flushedOffset: Offset { preconditionFailure() }
+
+    /// The folder's name: `topic-0`.
+    package var name: String { folder.name }
+    package var directory: LogDirectory { folder.directory }
     /// Bytes of all segments' batches.
-    package var byteCount: Int64 { preconditionFailure() }
-    /// Batches found torn or corrupt at opening, and cut: bytes; 0 if none.
-    package var bytesCutAtOpening: Int64 { preconditionFailure() }
+    package var byteCount: Int64 { segments.reduce(0) { $0 + $1.size } }
+    package var segmentCount: Int { segments.count }
 
-    // Append
+    var active: Segment { segments[segments.count - 1] }
 
-    /// Gives a client's batch, which the validator found good, its offsets and its place.
-    ///
-    /// Offset and leader epoch are stamped in place.
-    /// - Parameter bytes: exactly the batch; not read where it was encoded again.
-    package func stage(
-        _ batch: ValidatedBatch, in bytes: UnsafeMutableRawBufferPointer, leaderEpoch: LeaderEpoch,
-        now: Moment
-    ) throws(StorageError) -> AppendOutcome { preconditionFailure() }
-
-    /// The same for a batch that this node built itself (coordinators), without producer checks.
-    package func stage(
-        built batch: inout [UInt8], leaderEpoch: LeaderEpoch, now: Moment
-    ) throws(StorageError) -> AppendOutcome { preconditionFailure() }
-
-    /// Batches of another replica's or the metadata quorum's log, which have their offsets and
-    /// epochs. All go into one segment.
-    package func stage(
-        replica batches: UnsafeRawBufferPointer, now: Moment
-    ) throws(StorageError) -> AppendOutcome { preconditionFailure() }
-
-    /// The bytes of this append are written. Told in the order of staging.
-    package func written(_ append: StagedAppend) { preconditionFailure() }
-    /// A write or sync failed: the whole directory is offline from now on.
-    package func failed(_ fault: FileFault) { preconditionFailure() }
-
-    // Read
-
-    /// Batches from the one that holds `offset`, at most `maxBytes`.
-    /// - Parameters:
-    ///   - end: batches at and after it are not returned (high watermark, last stable offset).
-    ///   - minOneBatch: give the first batch whole though it is larger than `maxBytes`.
-    /// - Returns: nil if there is nothing to return. The caller has checked that `offset` is within
-    ///   `startOffset...endOffset`.
-    package func read(
-        from offset: Offset, maxBytes: Int, upTo end: Offset, minOneBatch: Bool
-    ) throws(StorageError) -> LogSlice? { preconditionFailure() }
-
-    /// The first record at or after `timestamp`; nil if there is none before `end`.
-    package func offset(
-        forTimestamp timestamp: Timestamp, upTo end: Offset
-    ) throws(StorageError) -> TimestampedOffset? { preconditionFailure() }
-    /// The record with the largest timestamp (ListOffsets −3); nil in an empty log.
-    package func offsetOfMaxTimestamp() throws(StorageError) -> TimestampedOffset? {
-        preconditionFailure()
+    /// The last segment that begins at or before `offset`; the first one if none does.
+    func segmentIndex(for offset: Offset) -> Int {
+        var (low, high) = (0, segments.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if segments[middle].baseOffset <= offset { low = middle + 1 } else { high = middle }
+        }
+        return max(0, low - 1)
     }
+
+    /// What is known of the producers, in order of id.
+    package func producers() -> [ProducerDescription] { producerStates.describe() }
 
     // Leader epochs
 
     /// The latest epoch in the log or begun by `beginEpoch`; nil if there is none.
-    package var latestEpoch: LeaderEpoch? { preconditionFailure() }
+    package var latestEpoch: LeaderEpoch? { epochs.latest }
+
+    /// All epochs and where they begin.
+    package var epochStarts: [EpochStart] { epochs.entries }
+
     /// A leader begins an epoch at the log's end.
-    package func beginEpoch(_ epoch: LeaderEpoch) throws(StorageError) { preconditionFailure() }
+    package func beginEpoch(_ epoch: LeaderEpoch) throws(StorageError) {
+        if epochs.assign(epoch, at: stagedEndOffset) {
+            // An empty log loses nothing with its epochs; a long history is worth the sync.
+            try writeEpochs(durably: stagedEndOffset > startOffset)
+        }
+    }
+
     /// OffsetForLeaderEpoch: the largest epoch not after `epoch`, and its end offset.
     /// Both none if `epoch` is after all that are known.
     package func endOffset(for epoch: LeaderEpoch) -> (epoch: LeaderEpoch, end: Offset) {
-        preconditionFailure()
+        epochs.end(of: epoch, logEnd: endOffset)
     }
+
     /// The epoch in which `offset` was written.
-    package func epoch(of offset: Offset) -> LeaderEpoch? { preconditionFailure() }
+    package func epoch(of offset: Offset) -> LeaderEpoch? { epochs.epoch(of: offset) }
 
-    // Producers
-
-    package func producers() -> [ProducerDescription] { preconditionFailure() }
-
-    // Upkeep
-
-    /// Raises the start offset (DeleteRecords). Segments wholly before it go at the next
-    /// `enforceRetention`.
-    package func deleteRecords(before offset: Offset) throws(StorageError) {
-        preconditionFailure()
-    }
-    /// Removes old segments by time, size and start offset, and forgets expired producers.
-    /// - Parameter committed: the high watermark: what lies above it stays.
-    /// - Returns: how many segments were removed.
-    @discardableResult
-    package func enforceRetention(now: Moment, committed: Offset) throws(StorageError) -> Int {
-        preconditionFailure()
-    }
-    /// When `dueRemovals` next has something.
-    package var nextRemoval: Instant? { preconditionFailure() }
-    /// Files whose delay has passed: for a disk thread.
-    package func dueRemovals(now: Instant) -> RemovalJob? { preconditionFailure() }
-    /// Whether the topic's flush settings ask for a flush now.
-    package func needsFlush(now: Instant) -> Bool { preconditionFailure() }
-    /// When `needsFlush` turns true by time alone; nil if never.
-    package var flushDeadline: Instant? { preconditionFailure() }
-    /// A job that makes all that is written durable; nil if all is, or one is under way.
-    package func beginFlush() throws(StorageError) -> FlushJob? { preconditionFailure() }
-    package func flushed(_ job: FlushJob, now: Instant) { preconditionFailure() }
-    /// Cuts the log at `offset` (a follower, or a quorum replica): records from there on are gone.
-    package func truncate(to offset: Offset) throws(StorageError) { preconditionFailure() }
-    /// Empties the log and begins at `offset`.
-    package func restart(at offset: Offset) throws(StorageError) { preconditionFailure() }
-    /// Clean stop: flushes, writes the producer snapshot, trims the indexes. Blocks on the disk.
-    package func close() throws(StorageError) { preconditionFailure() }
-    /// Renames the folder to `<name>.<uuid>-delete`: the partition was deleted. The log is not used
-    /// afterwards.
-    /// - Returns: the folder's path, to be removed by `FileSystem.removeTree` on a disk thread.
-    package func markForDeletion(_ id: Uuid) throws(StorageError) -> String {
-        preconditionFailure()
+    func writeEpochs(durably: Bool) throws(StorageError) {
+        let bytes = Checkpoint.encode(epochs.entries)
+        try folder.guarded { () throws(FileFault) in
+            try folder.fileSystem.replaceContents(
+                folder.path(LeaderEpochs.fileName), with: bytes, durably: durably)
+        }
+        if !durably { unsyncedNames += 1 }
     }
 }
