@@ -85,7 +85,7 @@ enum Tables {
             // Generated from errors.tsv: change that.
 
             /// The protocol's error codes. A code that is not listed is kept as it came.
-            package struct ErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+            package struct ErrorCode: RawRepresentable, Error, Hashable, Sendable, CustomStringConvertible {
                 package var rawValue: Int16
                 package init(rawValue: Int16) { self.rawValue = rawValue }
 

@@ -1,0 +1,275 @@
+internal import MillraceBase
+internal import MillraceProtocol
+internal import MillraceRecords
+internal import Replication
+internal import Storage
+
+extension Handler {
+    /// Versions below 3 are told, since librdkafka before 2.10 takes their absence for a broker that
+    /// cannot decompress, and are not served.
+    static let produce = Handler.deferring(.produce, 3...13, advertised: 0...13) {
+        (shard, context, request: ProduceRequest) in
+        shard.produce(request, context)
+    }
+}
+
+extension Shard {
+    fileprivate func produce(_ request: ProduceRequest, _ context: RequestContext) {
+        var operation = ProduceOperation(token: context.token, acks: request.acks)
+        let id = newOperation()
+        var remote: [Int: [ProduceItem]] = [:]
+        let refusal = (-1...1).contains(request.acks) ? nil : ErrorCode.invalidRequiredAcks
+        // The operation is put where results find it before the first append may give one.
+        let topics = request.topicData.filter { !$0.partitionData.isEmpty }
+        for topic in topics {
+            var answer = ProduceResponse.Response()
+            (answer.name, answer.topicId) = (topic.name, topic.topicId)
+            for partition in topic.partitionData {
+                var place = ProduceResponse.Response.PartitionResponse()
+                place.index = partition.index
+                operation.places.append(
+                    (operation.response.responses.count, answer.partitionResponses.count))
+                answer.partitionResponses.append(place)
+            }
+            operation.response.responses.append(answer)
+        }
+        operation.remaining = operation.places.count
+        guard operation.remaining > 0 else { return finish(operation) }
+        produces.waiting[id] = operation
+        var item = 0
+        for topic in topics {
+            let found = resolve(topic, version: context.version, clientID: context.clientID)
+            for partition in topic.partitionData {
+                defer { item += 1 }
+                if let refusal {
+                    complete(id, item, .refused(refusal))
+                    continue
+                }
+                switch place(partition, of: found) {
+                case .failure(let code): complete(id, item, .refused(code))
+                case .success(let entry):
+                    guard let bytes = records(partition, in: context.frame) else {
+                        complete(
+                            id, item,
+                            .refused(.invalidRecord, "a record set holds one batch, this one none"))
+                        continue
+                    }
+                    append(
+                        bytes, to: entry, transactionalID: request.transactionalId,
+                        acks: request.acks, operation: id, item: item, remote: &remote)
+                }
+            }
+        }
+        for (shard, items) in remote.sorted(by: { $0.key < $1.key }) {
+            post(
+                shard,
+                .produce(
+                    ProducePart(
+                        shard: identity.index, operation: id, waitsForAll: request.acks == -1,
+                        items: items)))
+        }
+    }
+
+    /// The topic that a request names, by id from version 13 on.
+    private func resolve(
+        _ topic: ProduceRequest.TopicData, version: Int16, clientID: String?
+    ) -> Result<Int, ErrorCode> {
+        let index: Int?
+        if version >= 13 {
+            index = topics.index(id: TopicID(topic.topicId))
+        } else {
+            index = topics.index(name: topic.name)
+        }
+        guard let index, let entry = topics[index] else {
+            return .failure(version >= 13 ? .unknownTopicId : .unknownTopicOrPartition)
+        }
+        guard !entry.isInternal || clientID == "__admin_client" else {
+            return .failure(.invalidTopicException)
+        }
+        return .success(index)
+    }
+
+    private func place(
+        _ partition: ProduceRequest.TopicData.PartitionData, of topic: Result<Int, ErrorCode>
+    ) -> Result<PartitionEntry, ErrorCode> {
+        topic.flatMap { index in
+            guard let entry = self.topics.partition(index, partition.index) else {
+                return .failure(.unknownTopicOrPartition)
+            }
+            return entry.shard == nil ? .failure(.notLeaderOrFollower) : .success(entry)
+        }
+    }
+
+    private func records(
+        _ partition: ProduceRequest.TopicData.PartitionData, in frame: UnsafeMutableRawBufferPointer
+    ) -> UnsafeMutableRawBufferPointer? {
+        guard case .frame(let range)? = partition.records else { return nil }
+        return UnsafeMutableRawBufferPointer(rebasing: frame[range])
+    }
+
+    private func append(
+        _ bytes: UnsafeMutableRawBufferPointer, to entry: PartitionEntry, transactionalID: String?,
+        acks: Int16, operation: UInt64, item: Int, remote: inout [Int: [ProduceItem]]
+    ) {
+        do throws(RecordsError) {
+            let header = try BatchValidator.checkForm(UnsafeRawBufferPointer(bytes))
+            guard !header.attributes.isTransactional else {
+                // No transaction was begun here: this version has no transaction coordinator.
+                let code: ErrorCode =
+                    transactionalID == nil
+                    ? .transactionalIdAuthorizationFailed : .invalidProducerIdMapping
+                return complete(operation, item, .refused(code))
+            }
+            guard let shard = entry.shard, let slot = entry.slot, shard == identity.index else {
+                let batch = Array(UnsafeRawBufferPointer(rebasing: bytes[..<header.byteCount]))
+                remote[entry.shard ?? 0, default: []].append(
+                    ProduceItem(
+                        index: item, slot: entry.slot ?? PartitionSlot(index: -1), batch: batch))
+                return
+            }
+            let outcome = append(
+                header, bytes, to: slot, waitsForAll: acks == -1,
+                waiter: .produce(shard: identity.index, operation: operation, item: item))
+            if let outcome { complete(operation, item, outcome) }
+        } catch {
+            complete(operation, item, outcome(of: error, startOffset: nil))
+        }
+    }
+
+    /// Appends a batch to a partition of this shard.
+    /// - Returns: the outcome if it is known at once; nil if the waiter is told.
+    private func append(
+        _ header: RecordBatchHeader, _ bytes: UnsafeMutableRawBufferPointer, to slot: PartitionSlot,
+        waitsForAll: Bool, waiter: AppendWaiter
+    ) -> ProduceOutcome? {
+        guard slot.index >= 0, slot.index < partitions.count, let partition = partition(slot) else {
+            return .refused(.notLeaderOrFollower)
+        }
+        let batch: ValidatedBatch
+        do throws(RecordsError) {
+            batch = try BatchValidator.validate(
+                header, in: bytes, rules: rules[slot.index], now: now.timestamp, contexts: contexts)
+        } catch {
+            return outcome(of: error, startOffset: partition.log.startOffset)
+        }
+        let taken: PartitionAppend
+        do throws(StorageError) {
+            taken = try partition.append(
+                batch, in: UnsafeMutableRawBufferPointer(rebasing: bytes[..<header.byteCount]),
+                waitsForAll: waitsForAll, waiter: waiter, now: now, into: &partitionEffects)
+        } catch {
+            noteStorage(error)
+            return .refused(error.errorCode)
+        }
+        switch taken {
+        case .staged(let append):
+            metrics.recordsIn.add(Int(header.recordCount))
+            effects.append(
+                .write(
+                    slot, append,
+                    UnsafeRawBufferPointer(
+                        rebasing: UnsafeRawBufferPointer(bytes)[..<header.byteCount])))
+            return nil
+        case .duplicate:
+            runPartitionEffects(slot)
+            return nil
+        case .refused(let refusal):
+            return ProduceOutcome(
+                errorCode: refusal.errorCode, logStartOffset: partition.log.startOffset.rawValue)
+        case .notEnoughReplicas: return .refused(.notEnoughReplicas)
+        }
+    }
+
+    private func outcome(of error: RecordsError, startOffset: Offset?) -> ProduceOutcome {
+        var outcome = ProduceOutcome(errorCode: error.errorCode, message: error.text)
+        if let startOffset, error.isFoundByLog { outcome.logStartOffset = startOffset.rawValue }
+        outcome.recordErrors = error.refusals.map { refusal in
+            var element = ProduceResponse.Response.PartitionResponse.RecordError()
+            element.batchIndex = refusal.batchIndex
+            element.batchIndexErrorMessage = refusal.message
+            return element
+        }
+        return outcome
+    }
+
+    /// Appends what another shard's connection brought.
+    func append(_ part: ProducePart) {
+        var results: [ProducePartResult] = []
+        for item in part.items {
+            let bytes = hold(item.batch)
+            let outcome: ProduceOutcome?
+            do throws(RecordsError) {
+                let header = try RecordBatchHeader(reading: UnsafeRawBufferPointer(bytes))
+                outcome = append(
+                    header, bytes, to: item.slot, waitsForAll: part.waitsForAll,
+                    waiter: .produce(
+                        shard: part.shard, operation: part.operation, item: item.index))
+            } catch {
+                outcome = self.outcome(of: error, startOffset: nil)
+            }
+            if let outcome {
+                results.append(ProducePartResult(index: item.index, outcome: outcome))
+            }
+        }
+        if !results.isEmpty { post(part.shard, .produced(operation: part.operation, results)) }
+    }
+
+    /// Tells who waits for an append.
+    func acknowledge(_ waiter: AppendWaiter, _ result: Result<AppendResult, ErrorCode>) {
+        switch waiter {
+        case .none: break
+        case .coordinator(let token): coordinatorAppended(token, result)
+        case .produce(let shard, let operation, let item):
+            var outcome = ProduceOutcome()
+            switch result {
+            case .success(let append):
+                outcome.baseOffset = append.baseOffset.rawValue
+                outcome.logAppendTime = append.logAppendTime.rawValue
+                outcome.logStartOffset = append.logStartOffset.rawValue
+            case .failure(let code): outcome.errorCode = code
+            }
+            if shard == identity.index {
+                complete(operation, item, outcome)
+            } else {
+                post(
+                    shard,
+                    .produced(
+                        operation: operation, [ProducePartResult(index: item, outcome: outcome)]))
+            }
+        }
+    }
+
+    func produced(_ operation: UInt64, _ results: [ProducePartResult]) {
+        for result in results { complete(operation, result.index, result.outcome) }
+    }
+
+    /// Fills in the answer for one partition; the last one sends it.
+    private func complete(_ id: UInt64, _ item: Int, _ outcome: ProduceOutcome) {
+        guard var operation = produces.waiting.removeValue(forKey: id) else { return }
+        let place = operation.places[item]
+        var partition = operation.response.responses[place.topic].partitionResponses[
+            place.partition]
+        partition.errorCode = outcome.errorCode.rawValue
+        partition.baseOffset = outcome.baseOffset
+        partition.logAppendTimeMs = outcome.logAppendTime
+        partition.logStartOffset = outcome.logStartOffset
+        partition.errorMessage = outcome.message
+        partition.recordErrors = outcome.recordErrors
+        operation.response.responses[place.topic].partitionResponses[place.partition] = partition
+        if outcome.errorCode != .none {
+            metrics.failed(api: ApiKey.produce.rawValue, errorCode: outcome.errorCode.rawValue)
+        }
+        operation.remaining -= 1
+        if operation.remaining == 0 { finish(operation) } else { produces.waiting[id] = operation }
+    }
+
+    private func finish(_ operation: ProduceOperation) {
+        guard operation.acks == 0 else { return reply(operation.token, operation.response) }
+        staySilent(operation.token)
+        let failed = operation.response.responses.contains { topic in
+            topic.partitionResponses.contains { $0.errorCode != 0 }
+        }
+        // With acks=0 there is no answer that could bear an error: the connection is closed.
+        if failed { close(operation.token.connection, "a Produce without acknowledgement failed") }
+    }
+}

@@ -1,0 +1,106 @@
+package import MillraceBase
+internal import MillraceProtocol
+package import Storage
+
+/// One partition of a fetch, as the shard that has it reads it.
+package struct FetchItem: Sendable {
+    /// Place among the fetch's partitions.
+    package var index: Int
+    package var slot: PartitionSlot
+    package var offset: Offset
+    package var bytesMax: Int
+    /// −1: not checked.
+    package var currentLeaderEpoch: Int32
+    /// −1: not checked.
+    package var lastFetchedEpoch: Int32
+}
+
+/// Partitions to read for a fetch of another shard's connection.
+package struct FetchPart: Sendable {
+    package var shard: Int
+    package var operation: UInt64
+    package var bytesMax: Int
+    /// Whether the fetch waits: partitions with nothing new tell it when they have.
+    package var watches: Bool
+    package var items: [FetchItem]
+}
+
+/// What was read of one partition.
+package struct FetchPartResult: Sendable {
+    package var index: Int
+    package var outcome: FetchOutcome
+}
+
+/// The answer for one partition of a fetch.
+package struct FetchOutcome: Sendable {
+    package var errorCode: Int16 = 0
+    package var highWatermark: Int64 = -1
+    package var logStartOffset: Int64 = -1
+    package var divergingEpoch: Int32 = -1
+    package var divergingEnd: Int64 = -1
+    package var slice: LogSlice?
+
+    var byteCount: Int { slice?.byteCount ?? 0 }
+}
+
+/// A partition as a fetch or a fetch session names it.
+struct FetchTarget {
+    var topicName: String
+    var topicID: TopicID
+    var partition: Int32
+    var offset: Int64
+    var bytesMax: Int32
+    var currentLeaderEpoch: Int32
+    var lastFetchedEpoch: Int32
+    /// What the session's client was told last; nil until it was told anything.
+    var told: (highWatermark: Int64, logStartOffset: Int64)?
+
+    var key: FetchTargetKey {
+        FetchTargetKey(topicName: topicName, topicID: topicID, partition: partition)
+    }
+}
+
+/// Names a partition within a session: by id, or by name before version 13.
+struct FetchTargetKey: Hashable {
+    var topicName: String
+    var topicID: TopicID
+    var partition: Int32
+}
+
+/// A Fetch request that is being carried out, on the shard of its connection.
+struct FetchOperation {
+    let token: ReplyToken
+    let bytesMin: Int
+    let bytesMax: Int
+    let deadline: Instant
+    /// The session whose partitions these are; 0 without one.
+    let sessionID: Int32
+    /// Whether only what changed is told.
+    let isIncremental: Bool
+    var targets: [FetchTarget]
+    var outcomes: [FetchOutcome?] = []
+    /// Answers of other shards that are not here yet.
+    var awaited = 0
+    /// Something new came while answers were awaited.
+    var wasWoken = false
+    var timer: TimerID?
+    /// Where watches are set, to take them away.
+    var watched: [PartitionSlot] = []
+}
+
+/// Fetches that wait, and the sessions of this shard's clients.
+struct FetchOperations {
+    var waiting: [UInt64: FetchOperation] = [:]
+    var sessions: FetchSessions
+
+    init(sessionsMax: Int, shard: Int, shards: Int) {
+        sessions = FetchSessions(max: sessionsMax, shard: shard, shards: shards)
+    }
+
+    /// Operations of a connection that is gone are not carried on.
+    mutating func connectionClosed(_ key: ConnectionKey) {
+        for (id, operation) in waiting where operation.token.connection == key {
+            waiting[id] = nil
+        }
+    }
+}

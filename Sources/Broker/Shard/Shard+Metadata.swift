@@ -1,0 +1,150 @@
+internal import MillraceBase
+internal import MillraceProtocol
+internal import MillraceRecords
+internal import Replication
+internal import Storage
+
+// Takes up the cluster's metadata: the flat tables, and the partitions that this shard has.
+extension Shard {
+    func apply(_ update: MetadataUpdate) {
+        view = update.view
+        for id in update.deleted { remove(topic: id) }
+        if update.brokerConfigChanged { rederiveSettings(update.view) }
+        for topic in update.changed { apply(topic, update.view) }
+        control(.metadataApplied(shard: identity.index, through: update.view.offset))
+    }
+
+    private func apply(_ update: TopicUpdate, _ view: MetadataView) {
+        let config = LogConfig(topic: update.overrides, view: view.config)
+        let inSyncMin = Self.inSyncMin(update.overrides, view)
+        let index = topics.index(id: update.id) ?? insert(update)
+        guard var entry = topics[index] else { preconditionFailure("the topic was just found") }
+        for partition in update.partitions {
+            let place = Int(partition.index)
+            if place >= entry.partitions.count {
+                entry.partitions.append(
+                    PartitionEntry(leader: .none, leaderEpoch: .none, slot: nil, shard: nil))
+            }
+            let isOurs = partition.leader == identity.settings.nodeID
+            let id = TopicPartition(topic: update.id, index: partition.index)
+            let shard = Self.owner(of: id, among: identity.count)
+            entry.partitions[place].leader = partition.leader
+            entry.partitions[place].leaderEpoch = partition.leaderEpoch
+            entry.partitions[place].shard = isOurs ? shard : nil
+            guard isOurs, shard == identity.index else {
+                // Other shards number their slots themselves: a message names the partition's.
+                continue
+            }
+            let slot = lead(
+                id, of: update, epoch: partition.leaderEpoch, config, inSyncMin,
+                entry.partitions[place].slot)
+            entry.partitions[place].slot = slot
+        }
+        topics[index] = entry
+        for partition in entry.partitions {
+            guard let slot = partition.slot else { continue }
+            configure(slot, config, inSyncMin)
+        }
+    }
+
+    private func insert(_ update: TopicUpdate) -> Int {
+        let isInternal =
+            update.name == InternalTopic.consumerOffsets
+            || update.name == InternalTopic.transactionState
+            || update.name == InternalTopic.shareGroupState
+        return topics.insert(
+            TopicEntry(id: update.id, name: update.name, partitions: [], isInternal: isInternal))
+    }
+
+    private func configure(_ slot: PartitionSlot, _ config: LogConfig, _ inSyncMin: Int) {
+        guard let partition = partition(slot) else { return }
+        partition.log.config = config
+        partition.inSyncMin = inSyncMin
+        rules[slot.index] = config.appendRules(partitionName: partition.name)
+    }
+
+    /// This node leads the partition from now on: opens its log if need be.
+    /// - Returns: its slot; nil if the log cannot be opened.
+    private func lead(
+        _ id: TopicPartition, of topic: TopicUpdate, epoch: LeaderEpoch, _ config: LogConfig,
+        _ inSyncMin: Int, _ existing: PartitionSlot?
+    ) -> PartitionSlot? {
+        do throws(StorageError) {
+            if let existing, let partition = partition(existing) {
+                try partition.lead(epoch: epoch)
+                return existing
+            }
+            let name = "\(topic.name)-\(id.index)"
+            let log = try PartitionLog.open(
+                name: name, topicID: id.topic, in: identity.directory, config: config, files: files,
+                contexts: contexts, now: now)
+            if log.bytesCutAtOpening > 0 {
+                self.log.warn(
+                    "torn tail cut", code: "storage.cut",
+                    ["partition": .text(name), "bytes": LogValue(log.bytesCutAtOpening)])
+            }
+            let partition = try Partition(
+                id: id, name: name, log: log, leaderEpoch: epoch, inSyncMin: inSyncMin)
+            partitions.append(partition)
+            rules.append(config.appendRules(partitionName: name))
+            let slot = PartitionSlot(index: partitions.count - 1)
+            if topic.name == InternalTopic.consumerOffsets { coordinatorElected(id.index, slot) }
+            return slot
+        } catch {
+            noteStorage(error)
+            return existing
+        }
+    }
+
+    private func remove(topic id: TopicID) {
+        guard let index = topics.index(id: id), let entry = topics[index] else { return }
+        topics.remove(index)
+        for case let slot? in entry.partitions.map(\.slot) { remove(slot) }
+        topicDeleted(entry.name)
+    }
+
+    private func remove(_ slot: PartitionSlot) {
+        guard let partition = partition(slot) else { return }
+        partition.abandonAll(into: &partitionEffects)
+        runPartitionEffects(slot)
+        partitions[slot.index] = nil
+        do throws(StorageError) {
+            var generator = SystemRandomNumberGenerator()
+            let delay = Duration.milliseconds(partition.log.config.fileDeleteDelayMs)
+            let path = try partition.log.markForDeletion(Uuid.random(using: &generator))
+            effects.append(
+                .removeTree(
+                    path: path, FileSystemReference(identity.directory.fileSystem), after: delay))
+        } catch {
+            noteStorage(error)
+        }
+    }
+
+    /// Broker-wide settings are the defaults of all topics.
+    private func rederiveSettings(_ view: MetadataView) {
+        for name in topics.names {
+            guard let index = topics.index(name: name), let entry = topics[index] else { continue }
+            let overrides = view.topicOverrides(name)
+            let config = LogConfig(topic: overrides, view: view.config)
+            for case let slot? in entry.partitions.map(\.slot) {
+                configure(slot, config, Self.inSyncMin(overrides, view))
+            }
+        }
+    }
+
+    /// `min.insync.replicas`, but never more than there are replicas: one.
+    private static func inSyncMin(_ overrides: [String: String], _ view: MetadataView) -> Int {
+        guard
+            case .integer(let count)? = view.config.topicValue(
+                "min.insync.replicas", overrides: overrides)
+        else { return 1 }
+        return min(Int(clamping: count), 1)
+    }
+}
+
+/// The names of topics that the brokers keep for themselves.
+package enum InternalTopic {
+    package static let consumerOffsets = "__consumer_offsets"
+    package static let transactionState = "__transaction_state"
+    package static let shareGroupState = "__share_group_state"
+}
