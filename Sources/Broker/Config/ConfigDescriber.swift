@@ -1,5 +1,6 @@
 package import MillraceBase
 package import MillraceProtocol
+internal import Metadata
 
 /// The kinds of resources that have settings, with Kafka's numbers.
 package enum ConfigResourceType: Int8, Sendable {

@@ -1,5 +1,6 @@
 package import MillraceBase
 package import MillraceProtocol
+internal import Metadata
 
 /// A broker as clients of one listener see it.
 package struct SeenBroker: Sendable, Equatable {

@@ -1,6 +1,6 @@
 /// Kafka's rules for the name of a topic.
 package enum TopicName {
-    static let bytesMax = 249
+    package static let bytesMax = 249
 
     /// Why `name` cannot be a topic's, in Kafka's words; nil if it can.
     package static func refusal(of name: String) -> String? {
