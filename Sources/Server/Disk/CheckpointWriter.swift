@@ -1,0 +1,36 @@
+internal import MillraceBase
+internal import Storage
+internal import Synchronization
+
+/// Joins what the shards say for the checkpoint files, which are one set for a directory, and writes
+/// them. Called on disk threads.
+final class CheckpointWriter: Sendable {
+    private let byShard: Mutex<[Int: DirectoryCheckpoints]>
+    private let log: Log
+
+    init(log: Log) {
+        byShard = Mutex([:])
+        self.log = log
+    }
+
+    /// Notes a shard's part and writes all parts.
+    func write(
+        _ checkpoints: DirectoryCheckpoints, of shard: Int, to directory: LogDirectory
+    ) {
+        let all = byShard.withLock { byShard in
+            byShard[shard] = checkpoints
+            return byShard.values.reduce(into: DirectoryCheckpoints()) { all, part in
+                all.recoveryPoints.merge(part.recoveryPoints) { $1 }
+                all.startOffsets.merge(part.startOffsets) { $1 }
+                all.highWatermarks.merge(part.highWatermarks) { $1 }
+            }
+        }
+        do throws(StorageError) {
+            try directory.writeCheckpoints(all)
+        } catch {
+            log.error(
+                "checkpoints not written", code: "storage.checkpoint",
+                ["cause": .text(error.description)])
+        }
+    }
+}

@@ -1,0 +1,284 @@
+internal import Broker
+internal import Glibc
+internal import MillraceBase
+internal import MillraceNet
+internal import Storage
+
+/// Runs one shard on one event loop: carries events to it and its effects to sockets, disks and
+/// other threads. Decides nothing but where a write runs: inline while writes are quick, and on a
+/// disk thread while they are not, so that a slow disk never stops the loop. Loop's thread only.
+final class ShardLoop: ConnectionHandler, EventLoopDelegate {
+    /// What a loop shares with the rest of the node.
+    struct Surroundings: Sendable {
+        let shards: [Mailbox<ShardInput>]
+        let control: @Sendable (ControlMessage) -> Void
+        let disks: DiskThreads
+        let checkpoints: CheckpointWriter
+        let metrics: NodeMetrics
+        let stopped: @Sendable (_ isClean: Bool) -> Void
+        let log: Log
+    }
+
+    private let loop: EventLoop
+    private let waker: Waker
+    private let shard: Shard
+    private let index: Int
+    private let around: Surroundings
+    private var effects: [ShardEffect] = []
+    /// Events that effects brought about; told once the effects at hand are done.
+    private var pending: [ShardEvent] = []
+    private var isRunning = false
+    private var timer: (deadline: Instant, id: LoopTimerID)?
+    /// Appends that disk threads are writing, by partition: what follows must go there too.
+    private var slowWrites: [PartitionSlot: Int] = [:]
+    private var slowUntil = Instant.zero
+
+    /// An inline write that took so long sends those that follow to a disk thread.
+    private static let slowWrite = Duration.milliseconds(5)
+    private static let slowPeriod = Duration.seconds(1)
+
+    init(
+        loop: EventLoop, waker: Waker, shard: Shard, inbox: Mailbox<ShardInput>,
+        around: Surroundings
+    ) {
+        (self.loop, self.waker, self.shard, self.around) = (loop, waker, shard, around)
+        index = shard.identity.index
+        loop.delegate = self
+        loop.attach(inbox) { [unowned self] inputs in
+            for input in inputs { receive(input) }
+        }
+    }
+
+    func listen(on socket: ListeningSocket, settings: ConnectionSettings) throws(NetError) {
+        try loop.listen(on: socket, settings: settings, handler: self)
+    }
+
+    func run() { loop.run() }
+
+    // MARK: Events
+
+    func opened(_ connection: Connection) {
+        let info = ConnectionInfo(
+            listener: connection.listener, clientHost: "/\(connection.peer.ip)",
+            principal: connection.tls?.peerSubject.map { "User:\($0)" } ?? "User:ANONYMOUS")
+        tell(.opened(Self.key(connection.id), info))
+    }
+
+    func received(_ frame: UnsafeMutableRawBufferPointer, on connection: Connection) {
+        tell(.frame(Self.key(connection.id), frame))
+    }
+
+    func closed(_ connection: Connection, reason: CloseReason) {
+        note(reason, of: connection)
+        tell(.closed(Self.key(connection.id)))
+    }
+
+    private func note(_ reason: CloseReason, of connection: Connection) {
+        let peer = LogValue.text("\(connection.peer)")
+        switch reason {
+        case .handshakeFailed(let failure):
+            around.log.warn(
+                "TLS handshake failed", code: "net.handshake",
+                ["listener": .text(connection.listener), "failure": .text(failure.description)])
+        case .frameSize(let size):
+            around.log.warn(
+                "connection closed: impossible frame size", code: "net.frame",
+                ["peer": peer, "size": LogValue(size)])
+        case .memoryExhausted:
+            around.log.warn(
+                "connection closed: the memory for requests is used up", code: "net.memory",
+                ["peer": peer])
+        default:
+            around.log.debug(
+                "connection closed", ["peer": peer, "reason": .text("\(reason)")])
+        }
+    }
+
+    func turnEnded(_ loop: EventLoop) {
+        guard let deadline = shard.nextDeadline else { return }
+        if let timer {
+            if timer.deadline <= deadline { return }
+            loop.cancel(timer.id)
+        }
+        let id = loop.schedule(at: deadline) { [unowned self] in
+            timer = nil
+            tell(.tick)
+        }
+        timer = (deadline, id)
+    }
+
+    private func receive(_ input: ShardInput) {
+        switch input {
+        case .message(let message): tell(.message(message))
+        case .written(let slot, let append, let fault):
+            if let count = slowWrites[slot] { slowWrites[slot] = count > 1 ? count - 1 : nil }
+            tell(.written(slot, append, fault))
+        case .flushed(let slot, let job, let fault): tell(.flushed(slot, job, fault))
+        case .stopServing:
+            loop.stopListening()
+            loop.forEachConnection { $0.closeAfterFlush("the node stops") }
+        case .stop: stop()
+        }
+    }
+
+    private func stop() {
+        let isClean = shard.closeLogs()
+        if isClean {
+            around.checkpoints.write(
+                shard.checkpoints(), of: index, to: shard.identity.directory)
+        }
+        waker.stop()
+        around.stopped(isClean)
+    }
+
+    /// Tells the shard an event and does what it asks, and so on until nothing is left.
+    private func tell(_ event: ShardEvent) {
+        pending.append(event)
+        guard !isRunning else { return }
+        isRunning = true
+        var next = 0
+        while next < pending.count {
+            let event = pending[next]
+            next += 1
+            shard.step(event, at: loop.moment, into: &effects)
+            var taken: [ShardEffect] = []
+            swap(&taken, &effects)
+            for effect in taken { run(effect) }
+        }
+        pending.removeAll(keepingCapacity: true)
+        isRunning = false
+    }
+
+    // MARK: Effects
+
+    private func run(_ effect: ShardEffect) {
+        switch effect {
+        case .send(let key, let reply): send(reply, on: key)
+        case .close(let key, let reason): connection(key)?.closeAfterFlush(reason)
+        case .pause(let key): connection(key)?.pauseReading()
+        case .resume(let key): connection(key)?.resumeReading()
+        case .post(let shard, let message): around.shards[shard].post(.message(message))
+        case .control(let message): around.control(message)
+        case .write(let slot, let append, let bytes): write(append, bytes, slot)
+        case .flush(let slot, let job): flush(job, slot)
+        case .remove(let job): remove(job)
+        case .removeTree(let path, let reference, let delay): removeTree(path, reference, delay)
+        case .checkpoint(let directory, let checkpoints):
+            let (writer, index) = (around.checkpoints, index)
+            around.disks.submit(lane: -1) {
+                writer.write(checkpoints, of: index, to: directory)
+            }
+        case .wake: break  // `turnEnded` looks for the next deadline
+        }
+    }
+
+    private static func key(_ id: ConnectionID) -> ConnectionKey {
+        ConnectionKey(slot: id.slot, generation: id.generation)
+    }
+
+    private func connection(_ key: ConnectionKey) -> Connection? {
+        loop.connection(ConnectionID(slot: key.slot, generation: key.generation))
+    }
+
+    private func send(_ reply: Reply, on key: ConnectionKey) {
+        guard let connection = connection(key) else { return }
+        guard !reply.insertions.isEmpty else { return connection.send(reply.bytes) }
+        var start = 0
+        for insertion in reply.insertions {
+            if insertion.position > start {
+                connection.send(Array(reply.bytes[start..<insertion.position]))
+            }
+            send(insertion.slice, on: connection)
+            start = insertion.position
+        }
+        if start < reply.bytes.count { connection.send(Array(reply.bytes[start...])) }
+    }
+
+    private func send(_ slice: LogSlice, on connection: Connection) {
+        guard let descriptor = slice.file.descriptor else {
+            return connection.close("the log has no descriptor to send from")
+        }
+        connection.send(
+            file: descriptor, offset: slice.position, count: slice.byteCount, retaining: slice.file)
+    }
+
+    private func write(
+        _ append: StagedAppend, _ bytes: UnsafeRawBufferPointer, _ slot: PartitionSlot
+    ) {
+        if slowWrites[slot] != nil || loop.now < slowUntil {
+            return writeElsewhere(append, Array(bytes), slot)
+        }
+        let begin = Self.monotonicNow()
+        let fault = Self.fault { () throws(FileFault) in try append.perform(bytes) }
+        let time = Duration.nanoseconds(Self.monotonicNow() &- begin)
+        around.metrics.appendTime.record(UInt64(clamping: time.nanosecondsClamped))
+        if time > Self.slowWrite { slowUntil = loop.now + Self.slowPeriod }
+        pending.append(.written(slot, append, fault))
+    }
+
+    private func writeElsewhere(_ append: StagedAppend, _ bytes: [UInt8], _ slot: PartitionSlot) {
+        slowWrites[slot, default: 0] += 1
+        let inbox = around.shards[index]
+        around.disks.submit(lane: slot.index) {
+            let fault = Self.fault { () throws(FileFault) in
+                try Self.perform(append, bytes)
+            }
+            inbox.post(.written(slot, append, fault))
+        }
+    }
+
+    private static func perform(_ append: StagedAppend, _ bytes: [UInt8]) throws(FileFault) {
+        let result = bytes.withUnsafeBytes { buffer -> FileFault? in
+            fault { () throws(FileFault) in try append.perform(buffer) }
+        }
+        if let result { throw result }
+    }
+
+    private func flush(_ job: FlushJob, _ slot: PartitionSlot) {
+        let (inbox, time) = (around.shards[index], around.metrics.flushTime)
+        around.disks.submit(lane: slot.index) {
+            let begin = Self.monotonicNow()
+            let fault = Self.fault { () throws(FileFault) in try job.perform() }
+            time.record(UInt64(clamping: Self.monotonicNow() &- begin))
+            inbox.post(.flushed(slot, job, fault))
+        }
+    }
+
+    private func remove(_ job: RemovalJob) {
+        let log = around.log
+        around.disks.submit(lane: -1) {
+            if let fault = Self.fault({ () throws(FileFault) in try job.perform() }) {
+                log.warn("files not removed", ["cause": .text(fault.description)])
+            }
+        }
+    }
+
+    private func removeTree(_ path: String, _ reference: FileSystemReference, _ delay: Duration) {
+        let (disks, log) = (around.disks, around.log)
+        loop.schedule(at: loop.now + delay) {
+            disks.submit(lane: -1) {
+                let fault = Self.fault { () throws(FileFault) in
+                    try reference.fileSystem.removeTree(path)
+                }
+                if let fault {
+                    log.warn("folder not removed", ["cause": .text(fault.description)])
+                }
+            }
+        }
+    }
+
+    private static func fault(_ body: () throws(FileFault) -> Void) -> FileFault? {
+        do throws(FileFault) {
+            try body()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private static func monotonicNow() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
