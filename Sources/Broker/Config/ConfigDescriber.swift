@@ -1,3 +1,4 @@
+internal import Metadata
 package import MillraceBase
 package import MillraceProtocol
 internal import Metadata

@@ -5,7 +5,9 @@ internal import MillraceProtocol
 package enum HandlerTable {
     package static let all: [Handler] = [
         .produce, .fetch, .listOffsets, .offsetForLeaderEpoch, .deleteRecords, .initProducerID,
-        .apiVersions, .describeLogDirs,
+        .apiVersions, .describeLogDirs, .metadata, .describeCluster, .describeTopicPartitions,
+        .createTopics, .deleteTopics, .createPartitions, .describeConfigs, .alterConfigs,
+        .incrementalAlterConfigs,
     ]
 
     /// By API key.

@@ -171,7 +171,8 @@ package final class LogSink: Sendable {
 /// relaxed load; neither message nor fields are built.
 package struct Log: Sendable {
     package let module: String
-    private let sink: LogSink
+    /// Where the lines go, with the levels of all modules.
+    package let sink: LogSink
     private let level: LogSink.ModuleLevel
 
     init(sink: LogSink, module: String, level: LogSink.ModuleLevel) {
