@@ -38,7 +38,11 @@ extension Connection {
         switch state {
         case .connecting:
             if now >= openDeadline { close(because: .timedOut) } else { loop.connector.check(self) }
-        case .handshaking: if now >= openDeadline { close(because: .timedOut) }
+        case .handshaking:
+            guard now >= openDeadline, let session else { return }
+            close(
+                because: .handshakeFailed(
+                    session.failure(peer: peer, reason: "it was not finished in time")))
         case .open:
             guard let idleMax = profile.settings.idleMax, now - lastActive >= idleMax else {
                 return

@@ -9,8 +9,6 @@ extension Connection {
     private static let growth = 4
     /// With the node's memory exhausted, a connection reads in pieces of this size.
     private static let frugalBytes = 16 * 1024
-    /// How long a half received frame waits for memory before its connection is closed.
-    static let starvedMax: Duration = .seconds(10)
 
     private var budget: MemoryBudget? { profile.settings.budget }
 
@@ -99,6 +97,8 @@ extension Connection {
     private func readEnded(_ count: Int) {
         if count == 0 {
             isReadable = false
+            // It may have closed one direction only, and read what it asked for.
+            flush()
             return close(because: .peerClosed)
         }
         switch errno {

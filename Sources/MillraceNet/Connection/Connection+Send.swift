@@ -2,15 +2,15 @@ internal import CMillrace
 internal import CMillraceTLS
 internal import Glibc
 
-/// Sending: what was gathered in a turn goes out by one `sendmsg`, files by `sendfile`; under TLS in
-/// pieces of the loop's scratch buffer.
+/// Sending: what was gathered in a turn goes out by one `sendmsg`, files by `sendfile`; under TLS
+/// in pieces of the loop's scratch buffer.
 extension Connection {
     /// What one connection may send before the others have their turn.
     private static let flushBytesMax = 4 * 1024 * 1024
     /// Vectors of one `sendmsg`.
     static let vectorsMax = 32
-    /// Ciphertext beyond what a full scratch buffer makes comes from a peer that asks for answers of
-    /// TLS itself (key updates) and reads none.
+    /// Ciphertext beyond what a full scratch buffer makes comes from a peer that asks for answers
+    /// of TLS itself (key updates) and reads none.
     private static let sealedBytesMax = 1024 * 1024
 
     /// Writes what is queued now, not at the end of the turn.

@@ -32,8 +32,8 @@ package final class Connection {
     var pendingReason: CloseReason?
     var reasonAfterFlush: String?
 
-    /// What of the received bytes could not be handed over yet: one frame that is not whole, or what
-    /// arrived before a pause.
+    /// What of the received bytes could not be handed over yet: one frame that is not whole, or
+    /// what arrived before a pause.
     var stash = Stash()
     /// Bytes may be waiting in the socket: its edge has been seen, its end not.
     var isReadable = false
@@ -97,7 +97,8 @@ package final class Connection {
     }
 
     /// Queues a part of a file, behind what was queued before. Under plain text large parts go by
-    /// sendfile, others are copied now; under TLS they are read and encrypted as the peer takes them.
+    /// sendfile, others are copied now; under TLS they are read and encrypted as the peer takes
+    /// them.
     /// - Parameters:
     ///   - descriptor: of a file that holds the bytes until they are sent, or the connection closes.
     ///   - owner: kept until the bytes are sent, so that descriptor and content stay.
@@ -143,8 +144,7 @@ package final class Connection {
     }
 
     func close(because reason: CloseReason) {
-        guard state != .closed else { return }
-        if case .closedByUs = reason, state == .open { flush() }
+        if case .closedByUs = reason { flush() }
         // The last write may itself have failed.
         guard state != .closed else { return }
         pendingReason = reason

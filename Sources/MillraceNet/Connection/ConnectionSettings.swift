@@ -11,7 +11,8 @@ package struct ConnectionSettings: Sendable {
     /// In plain text, parts of files below this size are copied; `sendfile` pays from here on.
     package var copiedFileBytesMax = 32 * 1024
     /// `socket.send.buffer.bytes`: 256 KiB where Kafka's default is not overridden (with the
-    /// kernel's own tuning a fetch of 1 MiB costs nearly twice as much); −1 for the kernel's tuning.
+    /// kernel's own tuning a fetch of 1 MiB costs nearly twice as much); −1 for the kernel's
+    /// tuning.
     package var sendBufferBytes: Int32 = 256 * 1024
     /// `socket.receive.buffer.bytes`; −1 for the kernel's tuning.
     package var receiveBufferBytes: Int32 = -1
@@ -19,6 +20,8 @@ package struct ConnectionSettings: Sendable {
     package var tls: TLSContextHolder?
     /// The node's memory for frames that are half received.
     package var budget: MemoryBudget?
+    /// How long a half received frame waits for that memory before its connection is closed.
+    package var starvedMax: Duration = .seconds(10)
     /// Counts and limits connections over all loops; nil for none.
     package var quota: ConnectionQuota?
     /// What is counted over all connections with these settings.

@@ -56,7 +56,7 @@ final class HTTPCore: @unchecked Sendable {
     private static let threadsReady: Bool = evthread_use_pthreads() == 0
 
     private let base: OpaquePointer
-    private let http: OpaquePointer
+    private var http: OpaquePointer?
     private let tls: TLSContextHolder?
     private let handler: HTTPServer.Handler
 
@@ -103,11 +103,20 @@ final class HTTPCore: @unchecked Sendable {
     }
 
     deinit {
-        evhttp_free(http)
+        close()
         event_base_free(base)
     }
 
-    func run() { event_base_dispatch(base) }
+    /// Serves until `stop`, then closes connections and the port.
+    func run() {
+        event_base_dispatch(base)
+        close()
+    }
+
+    private func close() {
+        if let http { evhttp_free(http) }
+        http = nil
+    }
 
     /// Ends `run`, also one that has not begun. Any thread.
     func stop() {
@@ -146,7 +155,12 @@ final class HTTPCore: @unchecked Sendable {
             return evhttp_send_error(request, 500, nil)
         }
         defer { evbuffer_free(buffer) }
-        _ = response.body.withUnsafeBytes { evbuffer_add(buffer, $0.baseAddress, $0.count) }
+        if evhttp_request_get_command(request) == EVHTTP_REQ_HEAD {
+            // libevent would send the body.
+            evhttp_add_header(headers, "Content-Length", "\(response.body.count)")
+        } else {
+            _ = response.body.withUnsafeBytes { evbuffer_add(buffer, $0.baseAddress, $0.count) }
+        }
         evhttp_send_reply(request, Int32(clamping: response.status), nil, buffer)
     }
 

@@ -3,9 +3,9 @@ internal import Synchronization
 /// The bytes of `queued.max.request.bytes`, shared by all loops and whoever keeps requests. Any
 /// thread.
 ///
-/// When it is exhausted, connections read in small pieces and half received frames grow no more; one
-/// that waits for ten seconds is closed, so that frames that are all half received do not wait for
-/// each other for ever.
+/// When it is exhausted, connections read in small pieces and half received frames grow no more;
+/// one that waits for ten seconds is closed, so that frames that are all half received do not wait
+/// for each other for ever.
 package final class MemoryBudget: Sendable {
     package let limit: Int
     private let taken = Atomic<Int>(0)

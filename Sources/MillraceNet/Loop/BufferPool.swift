@@ -1,5 +1,5 @@
-/// Buffers for frames that are half received, by powers of two; a few of each size are kept, since a
-/// new megabyte costs 256 page faults.
+/// Buffers for frames that are half received, by powers of two; a few of each size are kept, since
+/// a new megabyte costs 256 page faults.
 struct BufferPool: ~Copyable {
     /// The smallest buffer.
     static let bytesMin = 4096

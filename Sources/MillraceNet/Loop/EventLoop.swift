@@ -25,11 +25,11 @@ package struct LoopTimerID: Hashable, Sendable {
 }
 
 /// One thread's epoll loop (edge-triggered) with its connections, listeners, timers and mailboxes.
-/// Made and used on the thread that calls `run`; from other threads only mailboxes and the waker are
-/// touched.
+/// Made and used on the thread that calls `run`; from other threads only mailboxes and the waker
+/// are touched.
 ///
-/// A turn: events of sockets, mailboxes, timers, the delegate's `turnEnded`, then everything that was
-/// queued is written and what was closed is told.
+/// A turn: events of sockets, mailboxes, timers, the delegate's `turnEnded`, then everything that
+/// was queued is written and what was closed is told.
 package final class EventLoop {
     /// When this turn began. Read once a turn.
     package private(set) var now: Instant
@@ -139,8 +139,8 @@ package final class EventLoop {
     /// Accepts no more on any listener; connections stay.
     package func stopListening() { acceptors.removeAll() }
 
-    /// Begins a connection. `handler.opened` or `handler.closed` tells how it went, in a later turn.
-    /// A name is resolved on a helper thread; its addresses are tried in their order.
+    /// Begins a connection. `handler.opened` or `handler.closed` tells how it went, in a later
+    /// turn. A name is resolved on a helper thread; its addresses are tried in their order.
     /// - Parameters:
     ///   - host: an address or a name; with TLS also the name that the certificate must bear.
     ///   - timeout: for look-up, connecting and handshake together.
@@ -333,10 +333,6 @@ extension EventLoop {
         if case .handshakeFailed(let failure) = reason {
             settings.counters?.handshakesFailed.add(1)
             log.warn("\(failure)", code: "NET-002", ["listener": .text(connection.listener)])
-        } else if reason == .timedOut, connection.isAccepted, connection.tls == nil,
-            settings.tls != nil
-        {
-            settings.counters?.handshakesFailed.add(1)
         }
         if case .frameSize(let size) = reason {
             log.warn(
@@ -363,7 +359,9 @@ extension EventLoop {
     func starve(_ connection: Connection) {
         if connection.starvedSince == nil {
             connection.starvedSince = now
-        } else if let since = connection.starvedSince, now - since > Connection.starvedMax {
+        } else if let since = connection.starvedSince,
+            now - since > connection.profile.settings.starvedMax
+        {
             return connection.close(because: .memoryExhausted)
         }
         starved.append(connection)

@@ -40,12 +40,13 @@ package final class Mailbox<Message: Sendable>: Sendable {
     /// Whether `take` would give anything. The loop's thread.
     package var isFilled: Bool { filled.load(ordering: .sequentiallyConsistent) }
 
-    /// Swaps what has arrived into `messages`, which must be empty; its storage becomes the queue's.
-    /// The loop's thread.
+    /// Swaps what has arrived into `messages`, which must be empty; its storage becomes the
+    /// queue's. The loop's thread.
     package func take(into messages: inout [Message]) {
         precondition(messages.isEmpty, "messages would be lost")
         guard filled.exchange(false, ordering: .sequentiallyConsistent) else { return }
-        // `messages` is not captured by the lock's closure as inout of another region: swap by hand.
+        // `messages` is not captured by the lock's closure as inout of another region: swap by
+        // hand.
         var taken = queue.withLock { queue in
             let taken = queue
             queue = []

@@ -1,7 +1,7 @@
 internal import MillraceBase
 
-/// The timers of a loop: a binary heap by deadline. A cancelled timer stays in the heap, without its
-/// body, until its time or until half of the heap is cancelled.
+/// The timers of a loop: a binary heap by deadline. A cancelled timer stays in the heap, without
+/// its body, until its time or until half of the heap is cancelled.
 struct TimerHeap {
     private struct Entry {
         var deadline: Instant

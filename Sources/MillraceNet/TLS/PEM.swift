@@ -1,8 +1,8 @@
 internal import CMillraceTLS
 internal import Glibc
 
-/// PEM texts: where they come from, and what OpenSSL's reader does not take but Kafka does (base64 in
-/// one line, or broken at spaces, as it stands in a properties file).
+/// PEM texts: where they come from, and what OpenSSL's reader does not take but Kafka does (base64
+/// in one line, or broken at spaces, as it stands in a properties file).
 enum PEM {
     /// More than any chain or trust store.
     static let bytesMax = 4 * 1024 * 1024
@@ -114,6 +114,10 @@ enum PEM {
     static func key(
         _ pem: [UInt8], password: String?, _ what: String
     ) throws(NetError) -> OpaquePointer {
+        // OpenSSL's decoders would only say "unsupported".
+        guard find(Array("PRIVATE KEY-----".utf8), in: pem, from: 0) != nil else {
+            throw .tls("\(what) holds no private key")
+        }
         ERR_clear_error()
         let key = pem.withUnsafeBytes { bytes in
             let count = Int32(clamping: bytes.count)
@@ -121,10 +125,8 @@ enum PEM {
             return millrace_pem_read_key(bytes.baseAddress, count, password)
         }
         if let key { return key }
-        let noKey = millrace_error_is_no_start_line(ERR_peek_last_error()) != 0
         let encrypted = find(Array("ENCRYPTED".utf8), in: pem, from: 0) != nil
         let reason = TLSErrors.take()
-        if noKey { throw .tls("\(what) holds no private key") }
         if encrypted, password == nil {
             throw .tls("the private key in \(what) is encrypted: set ssl.key.password")
         }

@@ -111,9 +111,4 @@ final class TestSocket {
     }
 
     func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
-
-    func setReceiveBuffer(_ bytes: Int32) {
-        var bytes = bytes
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, 4)
-    }
 }
