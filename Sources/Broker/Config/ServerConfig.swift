@@ -12,7 +12,7 @@ package struct ServerConfig: Sendable {
     private static let environmentPrefix = "MILLRACE_"
     /// Variables that the command line reads itself.
     private static let variablesOfTools: Set = [
-        "MILLRACE_BOOTSTRAP_SERVER", "MILLRACE_PROFILE", "MILLRACE_BIN",
+        "MILLRACE_BOOTSTRAP_SERVER", "MILLRACE_PROFILE", "MILLRACE_BIN", "MILLRACE_SOAK_MINUTES",
     ]
 
     /// Reads all sources.

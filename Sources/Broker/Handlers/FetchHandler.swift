@@ -146,8 +146,8 @@ extension Shard {
 
     private func item(_ index: Int, _ target: FetchTarget, _ entry: PartitionEntry) -> FetchItem {
         FetchItem(
-            index: index, slot: entry.slot ?? PartitionSlot(index: -1),
-            offset: Offset(target.offset), bytesMax: Int(max(0, target.bytesMax)),
+            index: index, partition: entry.id, offset: Offset(target.offset),
+            bytesMax: Int(max(0, target.bytesMax)),
             currentLeaderEpoch: target.currentLeaderEpoch,
             lastFetchedEpoch: target.lastFetchedEpoch)
     }
@@ -170,9 +170,9 @@ extension Shard {
 
     /// Reads one partition of this shard.
     private func read(_ item: FetchItem, bytesMax: Int, minOneBatch: Bool) -> FetchOutcome {
-        guard item.slot.index >= 0, item.slot.index < partitions.count,
-            let partition = partition(item.slot)
-        else { return FetchOutcome(errorCode: ErrorCode.notLeaderOrFollower.rawValue) }
+        guard let slot = topics.slot(of: item.partition), let partition = partition(slot) else {
+            return FetchOutcome(errorCode: notServed.rawValue)
+        }
         if let code = checkEpoch(item.currentLeaderEpoch, of: partition) {
             return FetchOutcome(errorCode: code.rawValue)
         }
@@ -224,11 +224,12 @@ extension Shard {
         }
         let isEmpty = results.allSatisfy { $0.outcome.byteCount == 0 && $0.outcome.errorCode == 0 }
         if part.watches, isEmpty {
-            for item in part.items where item.slot.index >= 0 {
-                partition(item.slot)?.watch(
+            for item in part.items {
+                guard let slot = topics.slot(of: item.partition) else { continue }
+                partition(slot)?.watch(
                     FetchWatch(shard: part.shard, operation: part.operation),
                     into: &partitionEffects)
-                runPartitionEffects(item.slot)
+                runPartitionEffects(slot)
             }
         }
         post(part.shard, .fetched(operation: part.operation, results))

@@ -120,15 +120,14 @@ extension Shard {
                     ? .transactionalIdAuthorizationFailed : .invalidProducerIdMapping
                 return complete(operation, item, .refused(code))
             }
-            guard let shard = entry.shard, let slot = entry.slot, shard == identity.index else {
+            if let shard = entry.shard, shard != identity.index {
                 let batch = Array(UnsafeRawBufferPointer(rebasing: bytes[..<header.byteCount]))
-                remote[entry.shard ?? 0, default: []].append(
-                    ProduceItem(
-                        index: item, slot: entry.slot ?? PartitionSlot(index: -1), batch: batch))
+                remote[shard, default: []].append(
+                    ProduceItem(index: item, partition: entry.id, batch: batch))
                 return
             }
             let outcome = append(
-                header, bytes, to: slot, waitsForAll: acks == -1,
+                header, bytes, to: entry.slot, waitsForAll: acks == -1,
                 waiter: .produce(shard: identity.index, operation: operation, item: item))
             if let outcome { complete(operation, item, outcome) }
         } catch {
@@ -139,11 +138,12 @@ extension Shard {
     /// Appends a batch to a partition of this shard.
     /// - Returns: the outcome if it is known at once; nil if the waiter is told.
     private func append(
-        _ header: RecordBatchHeader, _ bytes: UnsafeMutableRawBufferPointer, to slot: PartitionSlot,
+        _ header: RecordBatchHeader, _ bytes: UnsafeMutableRawBufferPointer,
+        to slot: PartitionSlot?,
         waitsForAll: Bool, waiter: AppendWaiter
     ) -> ProduceOutcome? {
-        guard slot.index >= 0, slot.index < partitions.count, let partition = partition(slot) else {
-            return .refused(.notLeaderOrFollower)
+        guard let slot, let partition = partition(slot) else {
+            return .refused(notServed)
         }
         let batch: ValidatedBatch
         do throws(RecordsError) {
@@ -201,7 +201,8 @@ extension Shard {
             do throws(RecordsError) {
                 let header = try RecordBatchHeader(reading: UnsafeRawBufferPointer(bytes))
                 outcome = append(
-                    header, bytes, to: item.slot, waitsForAll: part.waitsForAll,
+                    header, bytes, to: topics.slot(of: item.partition),
+                    waitsForAll: part.waitsForAll,
                     waiter: .produce(
                         shard: part.shard, operation: part.operation, item: item.index))
             } catch {

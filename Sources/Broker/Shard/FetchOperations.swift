@@ -6,7 +6,7 @@ package import Storage
 package struct FetchItem: Sendable {
     /// Place among the fetch's partitions.
     package var index: Int
-    package var slot: PartitionSlot
+    package var partition: TopicPartition
     package var offset: Offset
     package var bytesMax: Int
     /// −1: not checked.

@@ -1,11 +1,11 @@
-internal import MillraceBase
+package import MillraceBase
 package import MillraceProtocol
 
 /// An item of a Produce request: one partition's batch, for the shard that has the partition.
 package struct ProduceItem: Sendable {
     /// Place in the request, counted over all its partitions.
     package var index: Int
-    package var slot: PartitionSlot
+    package var partition: TopicPartition
     package var batch: [UInt8]
 }
 

@@ -23,7 +23,9 @@ extension Shard {
             let place = Int(partition.index)
             if place >= entry.partitions.count {
                 entry.partitions.append(
-                    PartitionEntry(leader: .none, leaderEpoch: .none, slot: nil, shard: nil))
+                    PartitionEntry(
+                        id: TopicPartition(topic: update.id, index: Int32(place)), leader: .none,
+                        leaderEpoch: .none, slot: nil, shard: nil))
             }
             let isOurs = partition.leader == identity.settings.nodeID
             let id = TopicPartition(topic: update.id, index: partition.index)

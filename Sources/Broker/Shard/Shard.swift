@@ -272,6 +272,11 @@ package final class Shard {
 
     func partition(_ slot: PartitionSlot) -> Partition? { partitions[slot.index] }
 
+    /// Why a partition that this node leads is not there: its log could not be opened.
+    var notServed: ErrorCode {
+        identity.directory.offlineCause == nil ? .notLeaderOrFollower : .kafkaStorageError
+    }
+
     private func written(_ slot: PartitionSlot, _ append: StagedAppend, _ fault: FileFault?) {
         // A partition that was deleted meanwhile: its waiters were told.
         guard let partition = partition(slot) else { return }

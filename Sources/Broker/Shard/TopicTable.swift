@@ -2,6 +2,7 @@ internal import MillraceBase
 
 /// A partition as the data plane sees it.
 struct PartitionEntry {
+    let id: TopicPartition
     var leader: NodeID
     var leaderEpoch: LeaderEpoch
     /// Its slot in this shard, if this node leads it and this shard has it.
@@ -39,6 +40,11 @@ struct TopicTable {
         guard let partitions = entries[topic]?.partitions, index >= 0, index < partitions.count
         else { return nil }
         return partitions[Int(index)]
+    }
+
+    /// The slot of a partition that this shard has.
+    func slot(of partition: TopicPartition) -> PartitionSlot? {
+        byID[partition.topic].flatMap { self.partition($0, partition.index)?.slot }
     }
 
     mutating func insert(_ entry: TopicEntry) -> Int {

@@ -54,7 +54,8 @@ package struct ByteWriter: ~Copyable {
         let tail = count - position
         reserve(width + 10)  // so that writing the integer does not move the tail
         (memory + position + width).copyMemory(from: memory + position, byteCount: tail)
-        for index in splices.indices where splices[index].position >= position {
+        // A splice at `position` was noted before what is inserted: it stays in front of it.
+        for index in splices.indices where splices[index].position > position {
             splices[index].position += width
         }
         count = position

@@ -1,8 +1,17 @@
 internal import Broker
+internal import MillraceNet
 internal import Storage
 
 /// What other threads give to a shard's loop.
 enum ShardInput: Sendable {
+    /// A socket to accept from, and how its connections behave.
+    struct Listening: Sendable {
+        let socket: ListeningSocket
+        let settings: ConnectionSettings
+    }
+
+    /// Accept connections: the metadata has been taken up.
+    case serve([Listening])
     case message(ShardMessage)
     case written(PartitionSlot, StagedAppend, FileFault?)
     case flushed(PartitionSlot, FlushJob, FileFault?)

@@ -49,8 +49,16 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         }
     }
 
-    func listen(on socket: ListeningSocket, settings: ConnectionSettings) throws(NetError) {
-        try loop.listen(on: socket, settings: settings, handler: self)
+    private func serve(_ listening: [ShardInput.Listening]) {
+        for entry in listening {
+            do throws(NetError) {
+                try loop.listen(on: entry.socket, settings: entry.settings, handler: self)
+            } catch {
+                around.log.error(
+                    "cannot accept", code: "net.listen",
+                    ["listener": .text(entry.socket.name), "cause": .text(error.description)])
+            }
+        }
     }
 
     func run() { loop.run() }
@@ -114,6 +122,7 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
             if let count = slowWrites[slot] { slowWrites[slot] = count > 1 ? count - 1 : nil }
             tell(.written(slot, append, fault))
         case .flushed(let slot, let job, let fault): tell(.flushed(slot, job, fault))
+        case .serve(let listening): serve(listening)
         case .stopServing:
             loop.stopListening()
             loop.forEachConnection { $0.closeAfterFlush("the node stops") }

@@ -1,0 +1,151 @@
+import Broker
+import MillraceBase
+import MillraceProtocol
+import MillraceRecords
+import Storage
+import Testing
+
+struct ShardTests {
+    @Test(arguments: [1, 3])
+    func whatIsProducedIsFetched(shards: Int) throws {
+        let harness = try ShardHarness(shards: shards)
+        harness.makeTopic("t", partitions: 4)
+        for partition: Int32 in 0..<4 {
+            let answer = try harness.produce("t", partition: partition, ["a\(partition)", "b"])
+            #expect(answer.errorCode == 0 && answer.baseOffset == 0)
+            #expect(try harness.produce("t", partition: partition, ["c"]).baseOffset == 2)
+        }
+        try harness.fetch("t", partitions: [0, 1, 2, 3])
+        #expect(
+            try harness.fetched().sorted() == ["a0", "a1", "a2", "a3"]
+                + Array(repeating: "b", count: 4) + Array(repeating: "c", count: 4))
+    }
+
+    @Test(arguments: [1, 3])
+    func aFetchWaitsForTheNextRecordAndThenAnswersOnce(shards: Int) throws {
+        let harness = try ShardHarness(shards: shards)
+        harness.makeTopic("t", partitions: 4)
+        try harness.fetch("t", partitions: [0, 1, 2, 3], waitMs: 500)
+        #expect(harness.answers.isEmpty)
+        try harness.sendProduce("t", partition: 2, ["x"])
+        // The fetch came first, so its answer leaves first, and the produce's after it.
+        #expect(harness.answers.count == 2)
+        harness.answers.removeLast()
+        #expect(try harness.fetched() == ["x"])
+    }
+
+    @Test func aFetchThatWaitsInVainIsAnsweredEmptyWhenItsTimeIsUp() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        try harness.fetch("t", waitMs: 500)
+        harness.pass(.milliseconds(499))
+        #expect(harness.answers.isEmpty)
+        harness.pass(.milliseconds(1))
+        #expect(harness.answers.count == 1)
+        #expect(try harness.fetched() == [])
+    }
+
+    @Test func answersLeaveInTheOrderOfTheRequests() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        try harness.fetch("t", waitMs: 500)
+        try harness.send(ApiVersionsRequest(), .apiVersions, version: 0)
+        #expect(harness.answers.isEmpty)
+        harness.pass(.milliseconds(500))
+        #expect(harness.answers.count == 2)
+        _ = try harness.answer(.apiVersions, version: 0, as: ApiVersionsResponse.self)
+    }
+
+    @Test func aRepeatedBatchIsAnsweredWithItsFirstOffset() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        let first = BatchProducer(id: 9, epoch: 0, baseSequence: 0)
+        #expect(try harness.produce("t", ["a"], producer: first).baseOffset == 0)
+        let second = BatchProducer(id: 9, epoch: 0, baseSequence: 1)
+        #expect(try harness.produce("t", ["b"], producer: second).baseOffset == 1)
+        #expect(try harness.produce("t", ["b"], producer: second).baseOffset == 1)
+        let gap = BatchProducer(id: 9, epoch: 0, baseSequence: 7)
+        let refused = try harness.produce("t", ["c"], producer: gap)
+        #expect(refused.errorCode == ErrorCode.outOfOrderSequenceNumber.rawValue)
+        try harness.fetch("t")
+        #expect(try harness.fetched() == ["a", "b"])
+    }
+
+    @Test func aFailedWriteIsAnErrorAndTheDirectoryServesNoMore() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        #expect(try harness.produce("t", ["kept"]).errorCode == 0)
+        harness.fault = FileFault(operation: "write", path: "/data/t-0", code: 28)
+        let lost = try harness.produce("t", ["lost"])
+        #expect(lost.errorCode == ErrorCode.kafkaStorageError.rawValue)
+        harness.fault = nil
+        let after = try harness.produce("t", ["after"])
+        #expect(after.errorCode == ErrorCode.kafkaStorageError.rawValue)
+        #expect(harness.directory.offlineCause?.isDiskFull == true)
+    }
+
+    @Test func whatIsNoRequestClosesTheConnection() throws {
+        let harness = try ShardHarness()
+        for frame: [UInt8] in [[], [0], [0, 18], [0x7F, 0xFF, 0, 0, 0, 0, 0, 1, 0xFF, 0xFF]] {
+            let before = harness.closed.count
+            harness.send(frame: frame)
+            #expect(harness.closed.count == before + 1)
+        }
+        #expect(harness.answers.isEmpty)
+    }
+
+    @Test func aNewerApiVersionsIsAnsweredInVersionZero() throws {
+        let harness = try ShardHarness()
+        harness.send(frame: [0, 18, 0, 99, 0, 0, 0, 1, 0xFF, 0xFF, 0, 0, 0, 0])
+        let answer = try harness.answer(.apiVersions, version: 0, as: ApiVersionsResponse.self)
+        #expect(answer.body.errorCode == ErrorCode.unsupportedVersion.rawValue)
+        #expect(answer.body.apiKeys.map(\.apiKey) == [18])
+    }
+
+    @Test func withoutAcknowledgementAnErrorClosesTheConnection() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        try harness.sendProduce("t", ["a"], acks: 0)
+        #expect(harness.answers.isEmpty && harness.closed.isEmpty)
+        try harness.sendProduce("nowhere", ["a"], acks: 0)
+        #expect(harness.answers.isEmpty && harness.closed.count == 1)
+    }
+
+    @Test func offsetsAreFoundByTimeAndAtBothEnds() throws {
+        let harness = try ShardHarness(shards: 3)
+        harness.makeTopic("t", partitions: 2)
+        _ = try harness.produce("t", partition: 1, ["a", "b"])
+        harness.pass(.seconds(10))
+        _ = try harness.produce("t", partition: 1, ["c"])
+        for (timestamp, offset) in [(-1, 3), (-2, 0), (harness.now.timestamp.rawValue, 2)] {
+            var request = ListOffsetsRequest()
+            request.replicaId = -1
+            var topic = ListOffsetsRequest.Topic()
+            topic.name = "t"
+            var partition = ListOffsetsRequest.Topic.Partition()
+            (partition.partitionIndex, partition.timestamp) = (1, timestamp)
+            partition.currentLeaderEpoch = -1
+            topic.partitions = [partition]
+            request.topics = [topic]
+            try harness.send(request, .listOffsets, version: 5)
+            let answer = try harness.answer(
+                .listOffsets, version: 5, as: ListOffsetsResponse.self)
+            #expect(answer.body.topics.first?.partitions.first?.offset == Int64(offset))
+        }
+    }
+
+    @Test func frameBytesAtRandomNeverTrap() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        var generator = SeededGenerator(seed: 5)
+        for _ in 0..<5_000 {
+            let api = HandlerTable.all.randomElement(using: &generator)?.api ?? .produce
+            let version = Int16.random(in: 0...13, using: &generator)
+            let count = Int.random(in: 0...120, using: &generator)
+            let body = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            harness.send(
+                frame: [0, UInt8(api.rawValue), 0, UInt8(version), 0, 0, 0, 1, 0xFF, 0xFF] + body)
+        }
+        #expect(harness.closed.count > 1_000)
+    }
+}
