@@ -179,6 +179,7 @@ extension Connection {
             loop.starve(self)
             return false
         }
+        starvedSince = nil
         let end = stash.end
         guard let old = stash.take() else { return false }
         let buffer = loop.take(capacity, self)
@@ -200,7 +201,12 @@ extension Connection {
 
     /// - Returns: bytes of ciphertext received; 0 to stop.
     private func receiveSealed() -> Int {
-        let room = loop.sealedIn.count
+        if stash.count > 0, budget?.isExhausted == true {
+            loop.starve(self)
+            return 0
+        }
+        starvedSince = nil
+        let room = budget?.isExhausted == true ? Self.frugalBytes : loop.sealedIn.count
         let count = recv(descriptor, loop.sealedIn.baseAddress, room, 0)
         guard account(count, room: room) else { return 0 }
         loop.tls.received(count)

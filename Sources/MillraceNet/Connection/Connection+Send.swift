@@ -196,6 +196,17 @@ extension Connection {
         return true
     }
 
+    /// Ends TLS as its peer expects it, if that costs nothing: behind ciphertext that waits it
+    /// would make no sense.
+    func sayGoodbye() {
+        guard let session, tls != nil, sealedHead == sealed.count else { return }
+        loop.io.pointee.out_length = 0
+        session.shutdown()
+        _ = Glibc.send(
+            descriptor, loop.io.pointee.out, loop.io.pointee.out_length, Int32(MSG_NOSIGNAL))
+        loop.io.pointee.out_length = 0
+    }
+
     /// - Returns: bytes that the kernel took.
     private func sendCiphertext(_ bytes: UnsafeRawBufferPointer) -> Int {
         var done = 0

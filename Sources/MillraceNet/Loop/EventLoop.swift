@@ -45,6 +45,8 @@ package final class EventLoop {
 
     /// Connections with output of this turn.
     var dirty: [Connection] = []
+    /// Connections that have sent their share of this turn.
+    private var postponed: [Connection] = []
     /// Connections that may go on reading in the next turn.
     private var ready: [Connection] = []
     private var finished: [Connection] = []
@@ -188,7 +190,7 @@ package final class EventLoop {
 
     private func waitForEvents() -> Int {
         var timeout: Int32 = 0
-        if ready.isEmpty, dirty.isEmpty {
+        if ready.isEmpty, dirty.isEmpty, postponed.isEmpty, finished.isEmpty {
             timeout = milliseconds(until: timers.nextDeadline())
         }
         if timeout != 0 {
@@ -232,6 +234,9 @@ package final class EventLoop {
     }
 
     private func writeAll() {
+        let earlier = postponed
+        postponed = []
+        for connection in earlier { connection.flush() }
         var rounds = 0
         // A handler that is told of a close may send on another connection: a few rounds, the rest
         // in the next turn.
@@ -262,6 +267,7 @@ package final class EventLoop {
             for connection in closed { remove(connection) }
         }
         dirty = []
+        postponed = []
         ready = []
         ports = []
     }
@@ -298,9 +304,7 @@ extension EventLoop {
     }
 
     func flushNextTurn(_ connection: Connection) {
-        guard !connection.isInDirty else { return }
-        connection.isInDirty = true
-        dirty.append(connection)
+        postponed.append(connection)
     }
 
     /// Closes at the end of this turn.
@@ -314,11 +318,7 @@ extension EventLoop {
         let settings = connection.profile.settings
         let reason = connection.pendingReason ?? .stopped
         if connection.descriptor >= 0 {
-            if let session = connection.session {
-                session.shutdown()
-                connection.isWritable = true
-                _ = connection.sendSealed(io)
-            }
+            connection.sayGoodbye()
             close(connection.descriptor)
             connection.descriptor = -1
         }
