@@ -82,8 +82,7 @@ package enum MetadataRecord: Equatable, Sendable {
     private func write(into writer: inout ByteWriter) throws(CodecError) {
         switch self {
         case .registerBroker(let record):
-            let version: Int16 = record.cordonedLogDirs == nil ? 3 : 4
-            try MetadataFraming.write(record, version: version, into: &writer)
+            try MetadataFraming.write(record, version: 4, into: &writer)
         case .brokerRegistrationChange(let record):
             try MetadataFraming.write(record, version: record.lowestVersion, into: &writer)
         case .partition(let record):

@@ -5,7 +5,7 @@ internal import MillraceRecords
 package struct MetadataLogReader {
     private let contexts = CodecContexts()
     /// The entries so far, without those before `start`.
-    package private(set) var entries: [LogEntry] = []
+    package private(set) var entries: [RaftEntry] = []
     /// Where the next batch must begin; nil before the first.
     private var next: Offset?
     /// Entries that end here or before are left out: a snapshot has them.
@@ -47,7 +47,7 @@ package struct MetadataLogReader {
     }
 
     /// The entries, which follow the snapshot without a gap.
-    package func finish() throws(RaftError) -> [LogEntry] {
+    package func finish() throws(RaftError) -> [RaftEntry] {
         if let first = entries.first, first.baseOffset != start {
             throw .gap(expected: start, found: first.baseOffset)
         }
@@ -63,13 +63,13 @@ package struct MetadataLogReader {
 
     private func entry(
         _ header: RecordBatchHeader, _ batch: UnsafeRawBufferPointer
-    ) throws(RecordsError) -> LogEntry {
+    ) throws(RecordsError) -> RaftEntry {
         guard header.lastOffsetDelta >= 0 else {
             throw .invalid("a batch ends before it begins", records: [])
         }
         let isControl = header.attributes.isControl
         let values = isControl ? [] : try Self.values(header, batch, contexts, bytesMax)
-        return LogEntry(
+        return RaftEntry(
             baseOffset: header.baseOffset, end: header.nextOffset, epoch: header.leaderEpoch,
             timestamp: header.maxTimestamp, isControl: isControl, values: values,
             byteCount: header.byteCount)

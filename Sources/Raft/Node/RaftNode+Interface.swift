@@ -24,7 +24,7 @@ package struct RaftRecovery: Hashable, Sendable {
     /// The newest snapshot that can be read; the image was loaded from it.
     package var snapshot: SnapshotID?
     /// The entries after the snapshot, in order.
-    package var entries: [LogEntry] = []
+    package var entries: [RaftEntry] = []
 
     package init() {}
 }
@@ -53,9 +53,9 @@ package enum RaftEffect: Hashable, Sendable {
     case saveState(QuorumState)
     /// Append the bytes, one batch, at the log's end and sync; then give `.persisted(end:)`. Several
     /// may be made durable by one sync.
-    case persist(bytes: [UInt8], LogEntry)
+    case persist(bytes: [UInt8], RaftEntry)
     /// These entries are committed: replay them into the published image, in order.
-    case committed([LogEntry])
+    case committed([RaftEntry])
     /// This node leads: all that was committed before has been replayed.
     case lead(LeaderEpoch)
     /// Write what the published image is now, when all of `.committed` so far is replayed, as the

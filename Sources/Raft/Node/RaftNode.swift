@@ -27,7 +27,7 @@ package struct RaftNode {
     /// Offset after the last entry that is committed.
     package private(set) var committedEnd: Offset
     /// Entries that are not committed, in order.
-    private var uncommitted: Deque<LogEntry>
+    private var uncommitted: Deque<RaftEntry>
     /// Epoch of the last committed entry, and its time: what a snapshot is named by.
     private var committedEpoch: LeaderEpoch
     private var committedTimestamp = Timestamp.none
@@ -112,7 +112,7 @@ package struct RaftNode {
         _ bytes: [UInt8], values: [[UInt8]], isControl: Bool, count: Int, at now: Moment,
         into effects: inout [RaftEffect]
     ) {
-        let entry = LogEntry(
+        let entry = RaftEntry(
             baseOffset: end, end: end + Int64(count), epoch: epoch, timestamp: now.timestamp,
             isControl: isControl, values: values, byteCount: bytes.count)
         end = entry.end
@@ -133,7 +133,7 @@ package struct RaftNode {
     /// entry of an earlier epoch is committed by one of this epoch after it (Raft §5.4.2).
     private mutating func commit(at now: Moment, into effects: inout [RaftEffect]) {
         guard role == .elected || role == .leader else { return }
-        var ready: [LogEntry] = []
+        var ready: [RaftEntry] = []
         var lastOfEpoch = false
         for entry in uncommitted {
             guard entry.end <= persistedEnd else { break }

@@ -23,7 +23,7 @@ struct SnapshotPolicy {
 
     mutating func start(at now: Moment) { lastTakenAt = now.instant }
 
-    mutating func committed(_ entry: LogEntry) {
+    mutating func committed(_ entry: RaftEntry) {
         bytes += entry.byteCount
         if !entry.isControl { hasRecords = true }
     }

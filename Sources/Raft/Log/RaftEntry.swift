@@ -1,7 +1,7 @@
 package import MillraceBase
 
 /// One record of the metadata log: what the node above appended, without a meaning here.
-package struct LogRecord: Hashable, Sendable {
+package struct RaftRecord: Hashable, Sendable {
     package var offset: Offset
     package var value: [UInt8]
 
@@ -11,7 +11,7 @@ package struct LogRecord: Hashable, Sendable {
 }
 
 /// One batch of the metadata log: appended, made durable and committed as a whole.
-package struct LogEntry: Hashable, Sendable {
+package struct RaftEntry: Hashable, Sendable {
     package var baseOffset: Offset
     /// Offset after its last record.
     package var end: Offset
@@ -35,8 +35,8 @@ package struct LogEntry: Hashable, Sendable {
     }
 
     /// Its records with their offsets.
-    package var records: [LogRecord] {
-        values.enumerated().map { LogRecord(offset: baseOffset + Int64($0), value: $1) }
+    package var records: [RaftRecord] {
+        values.enumerated().map { RaftRecord(offset: baseOffset + Int64($0), value: $1) }
     }
 }
 
