@@ -1,4 +1,3 @@
-internal import Metadata
 package import MillraceBase
 package import MillraceProtocol
 internal import Metadata

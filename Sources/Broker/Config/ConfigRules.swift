@@ -1,7 +1,7 @@
 /// Kafka's rules for settings that are written at run time: of topics, brokers, groups and client
 /// metrics subscriptions. Every refusal has Kafka's text.
 package struct ConfigRules: Sendable {
-    private let view: BrokerConfigView
+    let view: BrokerConfigView
 
     package init(view: BrokerConfigView) { self.view = view }
 

@@ -47,16 +47,16 @@ extension LogValue: ExpressibleByStringLiteral, ExpressibleByStringInterpolation
 }
 
 /// One line of the log before it is formatted.
-package struct LogEntry: Sendable, Equatable {
-    package var level: LogLevel
-    package var module: String
+struct LogEntry: Sendable, Equatable {
+    var level: LogLevel
+    var module: String
     /// A stable code (`NET-004`) of a line that an operator must act on; lines are rate-limited
     /// by it.
-    package var code: String?
-    package var message: String
-    package var fields: [(key: String, value: LogValue)]
+    var code: String?
+    var message: String
+    var fields: [(key: String, value: LogValue)]
 
-    package init(
+    init(
         level: LogLevel, module: String, code: String? = nil, message: String,
         fields: [(key: String, value: LogValue)] = []
     ) {
@@ -67,7 +67,7 @@ package struct LogEntry: Sendable, Equatable {
         self.fields = fields
     }
 
-    package static func == (a: Self, b: Self) -> Bool {
+    static func == (a: Self, b: Self) -> Bool {
         a.level == b.level && a.module == b.module && a.code == b.code && a.message == b.message
             && a.fields.elementsEqual(b.fields) { $0.key == $1.key && $0.value == $1.value }
     }
