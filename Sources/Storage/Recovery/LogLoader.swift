@@ -100,8 +100,7 @@ struct LogLoader {
     private mutating func loadMetadata(_ topicID: TopicID?) throws(StorageError) {
         let path = folder.path(PartitionMetadataFile.name)
         let bytes = try folder.guarded { () throws(FileFault) in try fileSystem.contents(path) }
-        if let bytes, !bytes.isEmpty {
-            let found = try PartitionMetadataFile.decode(bytes, path: path)
+        if let bytes, let found = try metadata(bytes, path: path) {
             if let topicID, topicID != found {
                 throw .foreign(
                     directory: folder.path, property: "topic_id", found: "\(found.uuid)",
@@ -115,6 +114,18 @@ struct LogLoader {
             }
             log.unsyncedFiles.append(path)
             log.topicID = topicID
+        }
+    }
+
+    /// The topic id; nil if the file was torn by a crash. It is written without a sync, so that a
+    /// new partition costs none, and becomes durable with the first flush: torn, it says that
+    /// nothing of this log was ever flushed.
+    private func metadata(_ bytes: [UInt8], path: String) throws(StorageError) -> TopicID? {
+        do throws(StorageError) {
+            return try PartitionMetadataFile.decode(bytes, path: path)
+        } catch {
+            if folder.directory.wasStoppedCleanly { throw error }
+            return nil
         }
     }
 

@@ -1,0 +1,105 @@
+import MillraceBase
+import MillraceRecords
+import Storage
+import Testing
+
+/// Power fails at any moment: what was flushed is there, what comes back is a prefix of what was
+/// written, and nothing traps.
+struct CrashTests {
+    /// A small generator, so that a seed says everything.
+    struct Generator: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var mixed = state
+            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+            return mixed ^ (mixed >> 31)
+        }
+    }
+
+    @Test(arguments: 0..<150)
+    func whatWasFlushedSurvivesAnyCrash(seed: Int) throws {
+        var generator = Generator(state: UInt64(seed))
+        var config = LogConfig()
+        config.segmentBytes = Int64.random(in: 500...3_000, using: &generator)
+        config.indexIntervalBytes = Int.random(in: 1...500, using: &generator)
+        var fixture = try LogFixture(config: config)
+        var written: [String] = []
+        var sequence: Int32 = 0
+        for _ in 0..<6 {
+            var flushed = 0
+            for _ in 0..<Int.random(in: 1...40, using: &generator) {
+                switch Int.random(in: 0..<12, using: &generator) {
+                case 0:
+                    try fixture.flush()
+                    flushed = written.count
+                case 1: try fixture.checkpoint()
+                default:
+                    let size = Int.random(in: 1...300, using: &generator)
+                    let value = "\(written.count)" + String(repeating: "x", count: size)
+                    let producer = BatchProducer(id: 3, epoch: 0, baseSequence: sequence)
+                    let batch = TestBatch(values: [value], producer: producer)
+                    _ = try fixture.append(batch).staged()
+                    written.append("\(written.count) \(value)")
+                    sequence += 1
+                }
+            }
+            if Int.random(in: 0..<4, using: &generator) == 0 {
+                try fixture.stopClean()
+                flushed = written.count
+            }
+            flushed = max(flushed, Int(fixture.log.flushedOffset.rawValue))
+            fixture.files.crash(using: &generator)
+            fixture = try fixture.reopened()
+            let found = try fixture.records()
+            #expect(found.count >= flushed, "seed \(seed): flushed records are lost")
+            #expect(found == Array(written.prefix(found.count)), "seed \(seed)")
+            // The producer goes on where the log ends.
+            written = found
+            sequence = Int32(found.count)
+            #expect(fixture.log.producers().first?.lastSequence ?? -1 == sequence - 1)
+        }
+    }
+
+    @Test(arguments: 0..<60)
+    func aLogOfAnyBytesOpensOrSaysWhatIsWrong(seed: Int) throws {
+        var generator = Generator(state: UInt64(1_000 + seed))
+        var config = LogConfig()
+        config.segmentBytes = 1_500
+        config.indexIntervalBytes = 100
+        let fixture = try LogFixture(config: config)
+        for index in 0..<40 {
+            let producer = BatchProducer(id: 3, epoch: 0, baseSequence: Int32(index))
+            try fixture.append(TestBatch(values: ["\(index)"], producer: producer))
+        }
+        if Bool.random(using: &generator) { try fixture.stopClean() }
+        let names = try fixture.fileNames()
+        for _ in 0..<Int.random(in: 1...6, using: &generator) {
+            guard let name = names.randomElement(using: &generator) else { break }
+            let file = try fixture.files.open("/data/t-0/" + name, .readWrite)
+            let size = Int(try file.size())
+            let position = Int.random(in: 0...size, using: &generator)
+            switch Int.random(in: 0..<3, using: &generator) {
+            case 0: try file.truncate(to: Int64(position))
+            case 1:
+                let bytes = (0..<Int.random(in: 1...80, using: &generator)).map { _ in
+                    UInt8.random(in: 0...255, using: &generator)
+                }
+                try file.write(bytes, at: Int64(position))
+            default: try file.write([UInt8](repeating: 0, count: 90), at: Int64(position))
+            }
+        }
+        do {
+            let again = try fixture.reopened()
+            // Reading everything either works or is an error of its own.
+            _ = try again.records()
+            _ = try again.log.offset(forTimestamp: Timestamp(5), upTo: again.log.endOffset)
+            _ = try again.log.offsetOfMaxTimestamp()
+            _ = try again.append(TestBatch(values: ["new"]))
+        } catch is StorageError {
+        } catch is RecordsError {
+        }
+        _ = try LogDump.partition("/data/t-0", fileSystem: fixture.files, records: true)
+    }
+}
