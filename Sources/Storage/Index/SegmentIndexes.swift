@@ -59,6 +59,8 @@ final class SegmentIndexes {
     let times: IndexFile
     /// The last time entry, which the next must exceed; read when first needed.
     private var lastTime: TimeIndexEntry?
+    /// The offset of the last offset entry.
+    private var lastIndexed: Offset
     private var bytesSinceEntry: Int64 = 0
     /// The largest timestamp and the last offset of its batch, so far.
     private(set) var maxTime: TimeIndexEntry
@@ -74,6 +76,7 @@ final class SegmentIndexes {
             slot: FileSlot(folder: folder, baseOffset: base.rawValue, kind: .timeindex),
             entrySize: TimeIndexEntry.size, storedCount: timeCount)
         maxTime = TimeIndexEntry(timestamp: .none, offset: base)
+        lastIndexed = base
     }
 
     /// Whether a new entry may not fit into `bytesMax` any more: the segment is rolled.
@@ -89,9 +92,11 @@ final class SegmentIndexes {
         if maxTimestamp > maxTime.timestamp {
             maxTime = TimeIndexEntry(timestamp: maxTimestamp, offset: lastOffset)
         }
-        if bytesSinceEntry > Int64(interval) {
+        // A damaged log may have offsets that go back; an index that did would find nothing.
+        if bytesSinceEntry > Int64(interval), lastOffset > lastIndexed {
             let entry = OffsetIndexEntry(offset: lastOffset, position: position)
             offsets.append { entry.store($0, base: base) }
+            lastIndexed = lastOffset
             try appendMaxTime()
             bytesSinceEntry = 0
         }
@@ -135,7 +140,8 @@ final class SegmentIndexes {
     }
 
     /// Takes up a segment that is appended to again: what was noted, and how long ago.
-    func resume(maxTime: TimeIndexEntry, bytesSinceEntry: Int64) {
+    func resume(maxTime: TimeIndexEntry, lastIndexed: Offset, bytesSinceEntry: Int64) {
+        self.lastIndexed = lastIndexed
         self.maxTime = maxTime
         self.bytesSinceEntry = bytesSinceEntry
     }
@@ -145,6 +151,7 @@ final class SegmentIndexes {
         try offsets.replace(with: [])
         try times.replace(with: [])
         lastTime = nil
+        lastIndexed = base
         bytesSinceEntry = 0
         maxTime = TimeIndexEntry(timestamp: .none, offset: base)
     }

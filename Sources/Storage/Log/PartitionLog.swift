@@ -40,8 +40,9 @@ package final class PartitionLog {
     var clock: WallClockGuard
     var unflushedSince: Instant?
     var isFlushing = false
-    /// Names in the folder that no sync has covered; counted, since one may come during a flush.
-    var unsyncedNames = 0
+    /// Names in the folder that no sync is known to have covered. What is found at opening may be
+    /// new as well.
+    var unsyncedNames = 1
     /// The folder itself is new.
     var isFolderUnsynced: Bool
     /// Small files that the next flush makes durable: snapshots, metadata.
@@ -79,7 +80,6 @@ package final class PartitionLog {
         flushedOffset = loaded.flushed
         bytesCutAtOpening = loaded.bytesCut
         isFolderUnsynced = loaded.isNew
-        unsyncedNames = loaded.isNew ? 1 : 0
         unsyncedFiles = loaded.unsyncedFiles
         clock = WallClockGuard(now: now)
         if endOffset > flushedOffset { unflushedSince = now.instant }

@@ -236,7 +236,7 @@ struct LogLoader {
         var epochs = log.epochs
         let instant = now.instant
         let outcome = try folder.guarded { () throws(FileFault) in
-            try SegmentRecovery.run(segment, config: config) { header, marker in
+            try SegmentRecovery.run(segment, config: config, mends: true) { header, marker in
                 if header.leaderEpoch > epochs.latest ?? .none {
                     epochs.assign(header.leaderEpoch, at: header.baseOffset)
                 }

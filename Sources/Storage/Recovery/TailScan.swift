@@ -32,7 +32,9 @@ enum TailScan {
                         timestamp: header.maxTimestamp, offset: header.lastOffset)
                 }
             case .end(let position):
-                indexes.resume(maxTime: maxTime, bytesSinceEntry: position - start)
+                indexes.resume(
+                    maxTime: maxTime, lastIndexed: last?.offset ?? segment.baseOffset,
+                    bytesSinceEntry: position - start)
                 segment.reset(size: segment.size)
                 return next
             case .bad: return nil
