@@ -90,10 +90,10 @@ import Testing
         ).path
         defer { try? FileManager.default.removeItem(atPath: path) }
         let settings = try settings(path)
-        let formatted = try StorageCommand.format(settings, bootstrap: [])
+        let formatted = try StorageCommand.format(settings)
         #expect(formatted.count == 1)
         #expect(throws: CommandError.self) {
-            try StorageCommand.format(settings, bootstrap: [])
+            try StorageCommand.format(settings)
         }
         var epochs: [Int64] = []
         var topicID: Uuid?

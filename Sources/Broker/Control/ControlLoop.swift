@@ -135,7 +135,7 @@ package struct ControlLoop {
     }
 
     /// Replays what is committed into the published image, and tells the shards.
-    private mutating func committed(_ entries: [LogEntry]) {
+    private mutating func committed(_ entries: [RaftEntry]) {
         for entry in entries {
             for record in entry.records {
                 do throws(MetadataError) {

@@ -1,5 +1,7 @@
 package import Broker
 package import MillraceBase
+internal import Metadata
+internal import Raft
 package import Storage
 
 /// `millrace storage`: makes and shows the data directories of a node.
@@ -17,12 +19,10 @@ package enum StorageCommand {
     /// - Parameters:
     ///   - clusterID: of the cluster; nil draws a new one.
     ///   - ignoreFormatted: leaves directories that are formatted already as they are.
-    ///   - bootstrap: the files that the metadata directory begins with, by path below it.
     /// - Returns: the directories that were formatted, with the identity that each was given.
     package static func format(
         _ settings: NodeSettings, clusterID: String? = nil, ignoreFormatted: Bool = false,
-        fileSystem: any FileSystem = PosixFileSystem(),
-        bootstrap: [(path: String, bytes: [UInt8])]
+        fileSystem: any FileSystem = PosixFileSystem()
     ) throws(CommandError) -> [DirectoryInfo] {
         var found: [String: DirectoryIdentity] = [:]
         for path in directories(of: settings) {
@@ -54,13 +54,26 @@ package enum StorageCommand {
             do throws(StorageError) {
                 try LogDirectory.format(
                     path, fileSystem: fileSystem, identity: identity,
-                    files: path == settings.metadataDirectory ? bootstrap : [])
+                    files: path == settings.metadataDirectory ? [bootstrap()] : [])
             } catch {
                 throw CommandError(error.description)
             }
             formatted.append(DirectoryInfo(path: path, identity: identity))
         }
         return formatted
+    }
+
+    /// `bootstrap.checkpoint`: the features that a new cluster begins with.
+    private static func bootstrap() throws(StorageError) -> (path: String, bytes: [UInt8]) {
+        let path = MetadataLogStore.bootstrapName
+        var writer = SnapshotWriter(
+            epoch: LeaderEpoch(0), lastTimestamp: Timestamp(0), now: SystemClock.now().timestamp)
+        do throws(MetadataError) {
+            for record in Bootstrap.records() { writer.append(try record.bytes()) }
+        } catch {
+            throw .malformed(path: path, reason: "\(error)")
+        }
+        return (path, writer.finish())
     }
 
     /// What stands in the data directories of the settings.

@@ -140,7 +140,7 @@ package final class ControlRunner: Sendable {
         _ listeners: [RegisteredListener]
     ) throws(MetadataStoreError) -> (MetadataLogStore, ControlLoop) {
         let (store, found) = try MetadataLogStore.open(
-            in: directory, openFiles: OpenFileCache(capacity: 16), now: Self.now())
+            in: directory, openFiles: OpenFileCache(capacity: 16), now: SystemClock.now())
         var config = RaftConfig(
             nodeID: settings.nodeID, directoryID: directory.identity.directoryID,
             voters: [settings.nodeID])
@@ -172,7 +172,7 @@ package final class ControlRunner: Sendable {
             while !events.isEmpty {
                 let event = events.removeFirst()
                 var effects: [ControlEffect] = []
-                loop.step(event, at: ControlRunner.now(), into: &effects)
+                loop.step(event, at: SystemClock.now(), into: &effects)
                 for effect in effects {
                     if let answer = perform(effect) { events.append(answer) }
                 }
@@ -191,7 +191,7 @@ package final class ControlRunner: Sendable {
             guard needsSync, !hasFailed else { return [] }
             needsSync = false
             do throws(MetadataStoreError) {
-                return [.raft(.persisted(end: try store.sync(now: ControlRunner.now())))]
+                return [.raft(.persisted(end: try store.sync(now: SystemClock.now())))]
             } catch {
                 return [failed(error)]
             }
@@ -206,12 +206,12 @@ package final class ControlRunner: Sendable {
                     return .raft(.stateSaved(state))
                 case .persist(let bytes, _):
                     guard !hasFailed else { return nil }
-                    try store.append(bytes, now: ControlRunner.now())
+                    try store.append(bytes, now: SystemClock.now())
                     needsSync = true
                 case .takeSnapshot(let id, let image, let timestamp):
                     return takeSnapshot(id, image, timestamp)
                 case .releaseLog(let offset):
-                    try store.release(before: offset, now: ControlRunner.now())
+                    try store.release(before: offset, now: SystemClock.now())
                 case .serve(let brokerEpoch):
                     runner.epoch.store(brokerEpoch, ordering: .relaxed)
                     runner.onServing()
@@ -227,7 +227,7 @@ package final class ControlRunner: Sendable {
         ) -> ControlEvent {
             do throws(MetadataStoreError) {
                 try store.saveSnapshot(
-                    id, of: image, lastTimestamp: timestamp, now: ControlRunner.now())
+                    id, of: image, lastTimestamp: timestamp, now: SystemClock.now())
                 return .raft(.snapshotSaved(id))
             } catch {
                 runner.log.warn(
@@ -281,16 +281,5 @@ package final class ControlRunner: Sendable {
         guard poll(&waited, 1, milliseconds) > 0 else { return }
         var count: UInt64 = 0
         _ = read(descriptor, &count, 8)
-    }
-
-    private static func now() -> Moment {
-        var (monotonic, wall) = (timespec(), timespec())
-        clock_gettime(CLOCK_MONOTONIC, &monotonic)
-        clock_gettime(CLOCK_REALTIME, &wall)
-        return Moment(
-            instant: Instant(
-                nanoseconds: Int64(monotonic.tv_sec) * 1_000_000_000 + Int64(monotonic.tv_nsec)),
-            timestamp: Timestamp(
-                Int64(wall.tv_sec) * 1000 + Int64(wall.tv_nsec) / 1_000_000))
     }
 }

@@ -156,7 +156,7 @@ package final class MetadataLogStore {
         }
     }
 
-    private func entries(from start: Offset) throws(MetadataStoreError) -> [LogEntry] {
+    private func entries(from start: Offset) throws(MetadataStoreError) -> [RaftEntry] {
         var reader = MetadataLogReader(from: start)
         var next = max(start, log.startOffset)
         do {
