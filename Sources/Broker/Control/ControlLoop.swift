@@ -104,7 +104,10 @@ package struct ControlLoop {
         switch event {
         case .started: stepRaft(.started, at: now)
         case .raft(let event): stepRaft(event, at: now)
-        case .message(let message): received(message, at: now)
+        case .message(let message):
+            received(message, at: now)
+            // What changes nothing is answered at once if nothing before it waits.
+            if failure == nil { complete(at: now) }
         case .failed(let reason): fail(reason)
         case .tick: stepRaft(.tick, at: now)
         }
