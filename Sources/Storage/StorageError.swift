@@ -39,7 +39,8 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     case alreadyFormatted(directory: String)
     /// `meta.properties` names a version that this program does not know.
     case unsupportedVersion(directory: String, version: String)
-    /// The directory belongs to another cluster or node: the property, what it holds, what was asked.
+    /// The directory belongs to another cluster or node: the property, what it says, what was
+    /// asked.
     case foreign(directory: String, property: String, found: String, expected: String)
     /// A file does not hold what its format demands.
     case malformed(path: String, reason: String)

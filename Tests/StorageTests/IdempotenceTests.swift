@@ -60,6 +60,8 @@ struct IdempotenceTests {
         #expect(base(try fixture.append(batch(0, id: 8, epoch: 3))) == 2)
         #expect(base(try fixture.append(batch(0, id: -5))) == 3)
         #expect(base(try fixture.append(batch(0, epoch: 32767))) == 4)
+        #expect(base(try fixture.append(batch(1, id: 9, epoch: -1))) == 5)
+        #expect(base(try fixture.append(batch(7, id: 9, epoch: -1))) == 6)
     }
 
     @Test func sequencesGoFromTheLargestNumberToZero() throws {

@@ -138,6 +138,33 @@ struct RecoveryTests {
         #expect(again.log.producers() == fixture.log.producers())
     }
 
+    @Test func snapshotsOfFormerStopsDoNotPileUp() throws {
+        var fixture = try LogFixture()
+        for _ in 0..<4 {
+            try fixture.append()
+            try fixture.stopClean()
+            fixture = try fixture.reopened()
+        }
+        let snapshots = try fixture.fileNames().filter { $0.hasSuffix(".snapshot") }
+        #expect(snapshots == ["00000000000000000004.snapshot"])
+    }
+
+    @Test func aNodeWithoutDescriptorsClosesThoseOfIdleLogs() throws {
+        let fixture = try LogFixture()
+        try fixture.append()
+        try fixture.log.restart(at: .zero, now: fixture.now)
+        fixture.cache.closeAll()
+        let tooManyOpenFiles: Int32 = 24
+        let other = try PartitionLog.open(
+            name: "u-0", topicID: nil, in: fixture.directory, config: LogConfig(),
+            files: fixture.cache, contexts: fixture.contexts, now: fixture.now)
+        fixture.files.fail(.open, path: "t-0/00000000000000000000.log", code: tooManyOpenFiles)
+        #expect(fixture.cache.count > 0)
+        #expect(try fixture.append().staged().baseOffset == .zero)
+        #expect(fixture.cache.count == 1 && fixture.directory.offlineCause == nil)
+        withExtendedLifetime(other) {}
+    }
+
     @Test func leftoversOfDeletionAndCleaningAreRemoved() throws {
         let fixture = try LogFixture()
         try fixture.append()

@@ -118,9 +118,9 @@ package enum BatchValidator {
         guard !header.attributes.isControl else {
             throw .invalid("clients do not write control batches", records: [])
         }
-        guard !header.hasProducerID || (header.baseSequence >= 0 && header.producerEpoch >= 0)
-        else {
-            throw .invalid("a batch with a producer id has an epoch and a sequence", records: [])
+        // An epoch of -1 is taken, as by Kafka.
+        guard !header.hasProducerID || header.baseSequence >= 0 else {
+            throw .invalid("a batch with a producer id has a sequence", records: [])
         }
     }
 

@@ -342,6 +342,7 @@ package final class MemoryFileSystem: FileSystem {
     }
 }
 
+/// A lock that is freed with its last reference, or when the process is said to die.
 private final class MemoryLock: FileLock {
     private let path: String
     private let fileSystem: MemoryFileSystem
@@ -352,6 +353,7 @@ private final class MemoryLock: FileLock {
     deinit { fileSystem.unlock(path) }
 }
 
+/// An open file; it keeps its content though the name is gone.
 private final class MemoryFile: OpenFile {
     let path: String
     let descriptor: Int32? = nil

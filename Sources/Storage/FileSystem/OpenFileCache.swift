@@ -20,9 +20,27 @@ package final class OpenFileCache {
             slot.wasUsed = true
             return file
         }
-        let file = try slot.folder.fileSystem.open(slot.path, .readWrite)
+        let file: any OpenFile
+        do throws(FileFault) {
+            file = try slot.folder.fileSystem.open(slot.path, .readWrite)
+        } catch {
+            // Out of descriptors: those of idle logs are given back, before a log is given up.
+            guard systemTooManyOpenFiles.contains(error.code), !slots.isEmpty else { throw error }
+            closeAll()
+            file = try slot.folder.fileSystem.open(slot.path, .readWrite)
+        }
         keep(file, in: slot)
         return file
+    }
+
+    /// Closes every file that nobody else holds.
+    package func closeAll() {
+        for slot in slots {
+            slot.file = nil
+            slot.place = nil
+        }
+        slots = []
+        hand = 0
     }
 
     private func keep(_ file: any OpenFile, in slot: FileSlot) {

@@ -5,7 +5,7 @@ let systemNoSpace = ENOSPC
 let systemQuotaExceeded = EDQUOT
 let systemNoEntry = ENOENT
 let systemFileTooBig = EFBIG
-let systemInputOutput = EIO
+let systemTooManyOpenFiles = [EMFILE, ENFILE]
 
 /// The system's words for an error number.
 func describeSystemError(_ code: Int32) -> String {
@@ -132,12 +132,14 @@ package final class PosixFileSystem: FileSystem {
     }
 }
 
+/// Holds the descriptor to which a lock belongs.
 private final class PosixLock: FileLock {
     private let number: Int32
     init(number: Int32) { self.number = number }
     deinit { close(number) }
 }
 
+/// A descriptor, closed with the last reference.
 private final class PosixFile: OpenFile {
     let path: String
     private let number: Int32

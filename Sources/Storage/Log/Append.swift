@@ -9,8 +9,8 @@ struct SideWrite: Sendable {
 
 /// An append that has its offsets and its place, and is not yet written: step one of two.
 ///
-/// The runner calls `perform` (inline, or on a disk thread, in the order of staging), then tells the
-/// log `written` or `failed` on the log's own thread. Nothing reads the bytes before that.
+/// The runner calls `perform` (inline, or on a disk thread, in the order of staging), then tells
+/// the log `written` or `failed` on the log's own thread. Nothing reads the bytes before that.
 package struct StagedAppend: Sendable {
     /// Counts appends of this log: `written` is told in this order.
     package let number: UInt64

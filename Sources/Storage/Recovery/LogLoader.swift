@@ -55,6 +55,10 @@ struct LogLoader {
             folder.directory.wasStoppedCleanly && log.bytesCut == 0
             ? log.end : min(recoveryPoint, log.end)
         try settleEpochs()
+        // Of the snapshots of former stops only the last may be of use.
+        let bases = Set(log.segments.map(\.baseOffset.rawValue))
+        let latest = snapshots.max()
+        try dropSnapshots { !bases.contains($0) && $0 != latest }
         return log
     }
 
