@@ -120,6 +120,7 @@ package struct ControlLoop {
     private mutating func stepRaft(_ event: RaftEvent, at now: Moment) {
         if failure != nil { return }
         var raftEffects: [RaftEffect] = []
+        var ignored: [RaftEffect] = []
         raft.step(event, at: now, into: &raftEffects)
         for effect in raftEffects {
             switch effect {
@@ -130,7 +131,12 @@ package struct ControlLoop {
             case .lead: lead(at: now)
             case .takeSnapshot(let id, let timestamp):
                 precondition(published.end <= id.end, "a snapshot is taken when all is replayed")
-                effects.append(.takeSnapshot(id, published, lastTimestamp: timestamp))
+                if published.isInTransaction {
+                    // A predecessor left it open: no snapshot holds half of it.
+                    raft.step(.snapshotFailed(id), at: now, into: &ignored)
+                } else {
+                    effects.append(.takeSnapshot(id, published, lastTimestamp: timestamp))
+                }
             case .releaseLog(let offset): effects.append(.releaseLog(before: offset))
             }
         }
