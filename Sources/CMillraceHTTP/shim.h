@@ -1,7 +1,7 @@
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* one definition of fd_set for all modules */
-#endif
+// Glibc's own module differs in fd_set between static and dynamic builds, and a second definition that
+// does not match stops the compiler now and then. Nothing here needs select: its header is left out.
+#define _SYS_SELECT_H 1
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>

@@ -1,8 +1,8 @@
 // libssl and libcrypto, with what their macros and variadic functions hide from Swift.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* one definition of fd_set for all modules */
-#endif
+// Glibc's own module differs in fd_set between static and dynamic builds, and a second definition that
+// does not match stops the compiler now and then. Nothing here needs select: its header is left out.
+#define _SYS_SELECT_H 1
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
