@@ -205,7 +205,6 @@ package struct ConfigDescriber {
         entry.readOnly = readOnly
         let source = synonyms.first?.source ?? .default
         entry.configSource = source.rawValue
-        entry.isDefault = source == .default
         entry.isSensitive = key.isSensitive
         entry.configType = key.type.code
         entry.documentation = detail.documentation ? key.shownDocumentation : nil

@@ -14,12 +14,13 @@ package struct Reply: Sendable {
     /// The frame with its size, without the slices' bytes.
     package var bytes: [UInt8]
     package var insertions: [Insertion] = []
-    /// The answer's error codes, for the metrics: none is 0.
-    package var errorCode: Int16 = 0
+    /// Why there is no answer; nil if there is one.
+    package var failure: String?
 
     /// Writes a body as the answer to `token`.
     ///
-    /// A body that the version cannot express is a bug of ours: the handlers know the version.
+    /// A body that the version cannot express (a text that repeats a client's and grew too long) gives
+    /// no answer: `failure` says why, and the connection is closed.
     package init(
         _ body: some Message, to token: ReplyToken, slices: [LogSlice] = [],
         writer: inout ByteWriter
@@ -29,7 +30,9 @@ package struct Reply: Sendable {
             try writer.writeResponse(
                 body, api: token.api, version: token.version, correlationID: token.correlationID)
         } catch {
-            preconditionFailure("\(token.api.name) \(token.version) cannot be written: \(error)")
+            failure = "\(token.api.name) \(token.version) cannot be written: \(error)"
+            bytes = []
+            return
         }
         bytes = writer.array()
         guard !slices.isEmpty else { return }

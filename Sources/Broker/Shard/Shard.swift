@@ -205,8 +205,10 @@ package final class Shard {
         let key = token.connection
         metrics.answered(api: token.api.rawValue, after: now.instant - token.received)
         guard isOpen(key) else { return }
+        if let failure = reply?.failure { close(key, failure) }
         let slot = Int(key.slot)
         connections[slot]?.finish(token.sequence, with: reply) { reply in
+            guard reply.failure == nil else { return }
             metrics.bytesOut.add(reply.bytes.count)
             effects.append(.send(key, reply))
         }
