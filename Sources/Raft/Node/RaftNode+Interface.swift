@@ -43,7 +43,7 @@ package enum RaftEvent: Hashable, Sendable {
     case snapshotSaved(SnapshotID)
     /// It could not be written: it is asked for again later.
     case snapshotFailed(SnapshotID)
-    /// The state machine has replayed to this end: a snapshot may be taken there.
+    /// Time has passed: a snapshot may be due. A few times a minute are enough.
     case tick
 }
 
@@ -51,8 +51,8 @@ package enum RaftEvent: Hashable, Sendable {
 package enum RaftEffect: Hashable, Sendable {
     /// Write `quorum-state` anew (beside, sync, rename), then give `.stateSaved`.
     case saveState(QuorumState)
-    /// Append the bytes, one batch, at the log's end and sync; then give `.persisted(end:)`. Several
-    /// may be made durable by one sync.
+    /// Append the bytes, one batch, at the log's end and sync; then give `.persisted(end:)`. One
+    /// sync may make several durable.
     case persist(bytes: [UInt8], RaftEntry)
     /// These entries are committed: replay them into the published image, in order.
     case committed([RaftEntry])

@@ -3,8 +3,8 @@ package import MillraceBase
 /// One member of the quorum that keeps the metadata log. A pure machine, owned by the control loop:
 /// what is on disk is an event, what is to be written an effect.
 ///
-/// The life of a change: `.appended` (offsets are given, `.persist`), `.persisted` (the leader's own
-/// end moves), `.committed` (a majority has it). With one voter the leader's end is the majority's.
+/// The life of a change: `.appended` (offsets are given, `.persist`), `.persisted` (the leader's
+/// own end moves), `.committed` (a majority has it). With one voter the leader's end is the majority's.
 /// Requests of other voters will be further events and effects; those here stay as they are.
 package struct RaftNode {
     /// What the node is in its epoch.
@@ -33,7 +33,8 @@ package struct RaftNode {
     private var committedTimestamp = Timestamp.none
     private var snapshots: SnapshotPolicy
 
-    /// - Precondition: the entries follow the snapshot and each other; `MetadataLogReader` saw to it.
+    /// - Precondition: the entries follow the snapshot and each other; `MetadataLogReader` saw to
+    ///   it.
     package init(config: RaftConfig, recovery: RaftRecovery) {
         precondition(config.voters == config.voters.sorted(), "voters are sorted")
         let start = recovery.snapshot?.end ?? .zero
