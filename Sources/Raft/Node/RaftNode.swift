@@ -4,7 +4,8 @@ package import MillraceBase
 /// what is on disk is an event, what is to be written an effect.
 ///
 /// The life of a change: `.appended` (offsets are given, `.persist`), `.persisted` (the leader's
-/// own end moves), `.committed` (a majority has it). With one voter the leader's end is the majority's.
+/// own end moves), `.committed` (a majority has it). With one voter the leader's end is the
+/// majority's.
 /// Requests of other voters will be further events and effects; those here stay as they are.
 package struct RaftNode {
     /// What the node is in its epoch.
