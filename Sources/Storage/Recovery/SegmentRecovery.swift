@@ -5,8 +5,8 @@ import MillraceRecords
 ///
 /// A batch is sound if its magic, its size and its CRC are right and its offsets follow. The CRC
 /// does not cover the base offset, so that a torn write, or a flipped bit, may leave a batch that
-/// is right but for that: where the next batch says what it was, it is mended; where it goes back, the
-/// log is cut. A batch that merely stands there twice stays, as in Kafka, and so do gaps, which
+/// is right but for that: where the next batch says what it was, it is mended; where it goes back,
+/// the log is cut. A batch that merely stands there twice stays, as in Kafka, and so do gaps, which
 /// compaction makes.
 struct SegmentRecovery {
     /// How much is read at once.
