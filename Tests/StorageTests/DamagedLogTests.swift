@@ -12,7 +12,7 @@ struct DamagedLogTests {
         let golden = try await GoldenCase(name)
         defer { golden.remove() }
         for (partition, expected) in golden.expectation.partitions {
-            guard let wanted = expected.after_unclean_start else { continue }
+            guard let wanted = expected.afterUncleanStart else { continue }
             let comment: Comment = "\(partition): \(expected.damage ?? "")"
             let directory = try golden.directory(partition, clean: false)
             var config = LogConfig()
@@ -21,12 +21,12 @@ struct DamagedLogTests {
                     partition.hasPrefix($0.key)
                 }?.value ?? 0
             let log = try golden.open(partition, in: directory, config: config)
-            #expect(log.endOffset.rawValue == wanted.log_end_offset, comment)
-            #expect(log.startOffset.rawValue == wanted.kafka_reads?.log_start_offset, comment)
+            #expect(log.endOffset.rawValue == wanted.logEndOffset, comment)
+            #expect(log.startOffset.rawValue == wanted.kafkaReads?.logStartOffset, comment)
             // An epoch is not said to begin before the log does, and one without a batch is begun
             // again by its leader.
-            let epochs = (wanted.leader_epochs ?? []).filter {
-                $0[1] < wanted.log_end_offset ?? 0
+            let epochs = (wanted.leaderEpochs ?? []).filter {
+                $0[1] < wanted.logEndOffset ?? 0
             }.map { [$0[0], max($0[1], log.startOffset.rawValue)] }
             #expect(
                 log.epochStarts.map { [Int64($0.epoch.rawValue), $0.start.rawValue] } == epochs,
@@ -34,7 +34,7 @@ struct DamagedLogTests {
             try log.close()
             let folder = directory.path + "/" + partition
             try segmentsAre(wanted.segments ?? [], in: folder, comment)
-            try snapshotsAre(wanted.producer_snapshots ?? [:], in: folder, comment)
+            try snapshotsAre(wanted.producerSnapshots ?? [:], in: folder, comment)
         }
     }
 
@@ -43,13 +43,13 @@ struct DamagedLogTests {
     ) throws {
         let dump = try LogDump.partition(folder, fileSystem: PosixFileSystem(), records: false)
         #expect(
-            dump.segments.map(\.baseOffset.rawValue) == wanted.map(\.base_offset), comment)
+            dump.segments.map(\.baseOffset.rawValue) == wanted.map(\.baseOffset), comment)
         for (found, want) in zip(dump.segments, wanted) {
             #expect(found.byteCount == want.size, comment)
             // Told by the dump: a batch stands there twice. Its timestamp is Kafka's too.
             let isOdd = comment.rawValue.hasPrefix("x-dup")
             // Kafka leaves the wrong offset; here it is mended.
-            if comment.rawValue.hasPrefix("x-flipo"), want.base_offset == 43 { continue }
+            if comment.rawValue.hasPrefix("x-flipo"), want.baseOffset == 43 { continue }
             #expect(isOdd || found.defects.isEmpty, comment)
             #expect(
                 found.offsetIndex.map { [$0.offset.rawValue, $0.position] } == want.index, comment)
@@ -78,11 +78,11 @@ struct DamagedLogTests {
             let snapshot = try ProducerSnapshotFile.decode(bytes)
             let found = snapshot.producerEntries.map {
                 GoldenCase.Entry(
-                    producer_id: $0.producerId, producer_epoch: $0.epoch,
-                    last_sequence: $0.lastSequence, last_offset: $0.lastOffset,
-                    offset_delta: $0.offsetDelta, timestamp: $0.timestamp,
-                    coordinator_epoch: $0.coordinatorEpoch,
-                    txn_first_offset: $0.currentTxnFirstOffset)
+                    producerId: $0.producerId, producerEpoch: $0.epoch,
+                    lastSequence: $0.lastSequence, lastOffset: $0.lastOffset,
+                    offsetDelta: $0.offsetDelta, timestamp: $0.timestamp,
+                    coordinatorEpoch: $0.coordinatorEpoch,
+                    txnFirstOffset: $0.currentTxnFirstOffset)
             }
             // Kafka forgets by record time, here by silence: more may be known.
             for entry in entries { #expect(found.contains(entry), comment) }
@@ -96,12 +96,12 @@ struct DamagedLogTests {
         let golden = try await GoldenCase("14-damaged")
         defer { golden.remove() }
         for (partition, expected) in golden.expectation.partitions {
-            guard let wanted = expected.after_clean_start else { continue }
+            guard let wanted = expected.afterCleanStart else { continue }
             let log = try golden.open(
                 partition, in: try golden.directory(partition, clean: true))
             let cut: Set = ["x-trunc-0", "x-zero-0", "x-garbage-0", "x-fliplast-0"]
             #expect((log.bytesCutAtOpening > 0) == cut.contains(partition), "\(partition)")
-            #expect(log.endOffset.rawValue == wanted.log_end_offset ?? 66, "\(partition)")
+            #expect(log.endOffset.rawValue == wanted.logEndOffset ?? 66, "\(partition)")
         }
     }
 }

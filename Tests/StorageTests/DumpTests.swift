@@ -34,7 +34,7 @@ struct DumpTests {
         let golden = try await GoldenCase("14-damaged")
         defer { golden.remove() }
         let json = GoldenCase.folder.appending(path: "14-damaged/expect.json")
-        let damage = try JSONDecoder().decode(Damage.self, from: Data(contentsOf: json))
+        let damage = try GoldenCase.decoder.decode(Damage.self, from: Data(contentsOf: json))
         for (name, partition) in damage.partitions {
             let dump = try LogDump.partition(
                 golden.root.appending(path: name).path, fileSystem: PosixFileSystem(),
@@ -63,7 +63,7 @@ struct DumpTests {
         let dump = try LogDump.partition(
             golden.root.appending(path: "txn-0").path, fileSystem: PosixFileSystem(), records: true)
         let expected = try #require(golden.expectation.partitions["txn-0"])
-        #expect(dump.topicID.map { "\($0.uuid)" } == expected.topic_id)
+        #expect(dump.topicID.map { "\($0.uuid)" } == expected.topicId)
         #expect(dump.segments.flatMap(\.defects).isEmpty && dump.defects.isEmpty)
         #expect(dump.segments.count == expected.segments?.count)
         for (found, want) in zip(dump.segments, expected.segments ?? []) {
@@ -78,7 +78,7 @@ struct DumpTests {
         #expect(dump.segments.contains { !$0.aborted.isEmpty })
         #expect(
             dump.snapshots.map { "\($0.offset.rawValue)" }.sorted()
-                == expected.producer_snapshots?.keys.sorted())
+                == expected.producerSnapshots?.keys.sorted())
         #expect(
             try LogDump.checkpoint(
                 golden.root.appending(path: "recovery-point-offset-checkpoint").path,

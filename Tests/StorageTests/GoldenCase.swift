@@ -12,19 +12,19 @@ struct GoldenCase {
 
     struct Partition: Decodable {
         var segments: [Segment]?
-        var leader_epochs: [[Int64]]?
-        var topic_id: String?
-        var log_end_offset: Int64?
+        var leaderEpochs: [[Int64]]?
+        var topicId: String?
+        var logEndOffset: Int64?
         var records: [Record]?
-        var kafka_reads: Reads?
-        var producer_snapshots: [String: Snapshot]?
+        var kafkaReads: Reads?
+        var producerSnapshots: [String: Snapshot]?
         var damage: String?
-        var after_unclean_start: Recovered?
-        var after_clean_start: Recovered?
+        var afterUncleanStart: Recovered?
+        var afterCleanStart: Recovered?
     }
 
     struct Segment: Decodable {
-        var base_offset: Int64
+        var baseOffset: Int64
         var size: Int64
         var batches: [Batch]
         var index: [[Int64]]?
@@ -34,15 +34,15 @@ struct GoldenCase {
     struct Batch: Decodable {
         var position: Int64
         var size: Int
-        var base_offset: Int64
-        var last_offset: Int64
+        var baseOffset: Int64
+        var lastOffset: Int64
         var count: Int32
-        var leader_epoch: Int32
+        var leaderEpoch: Int32
         var codec: String
         var crc: UInt32
-        var max_timestamp: Int64
-        var producer_id: Int64
-        var base_sequence: Int32
+        var maxTimestamp: Int64
+        var producerId: Int64
+        var baseSequence: Int32
     }
 
     struct Record: Decodable {
@@ -51,18 +51,18 @@ struct GoldenCase {
     }
 
     struct Reads: Decodable {
-        var log_start_offset: Int64
-        var high_watermark: Int64
-        var max_timestamp: [Int64]
+        var logStartOffset: Int64
+        var highWatermark: Int64
+        var maxTimestamp: [Int64]
         var producers: [Producer]
     }
 
     struct Producer: Decodable {
-        var producer_id: Int64
-        var producer_epoch: Int16
-        var last_sequence: Int32
-        var coordinator_epoch: Int32
-        var txn_start_offset: Int64
+        var producerId: Int64
+        var producerEpoch: Int16
+        var lastSequence: Int32
+        var coordinatorEpoch: Int32
+        var txnStartOffset: Int64
     }
 
     struct Snapshot: Decodable {
@@ -70,33 +70,40 @@ struct GoldenCase {
     }
 
     struct Entry: Decodable, Equatable {
-        var producer_id: Int64
-        var producer_epoch: Int16
-        var last_sequence: Int32
-        var last_offset: Int64
-        var offset_delta: Int32
+        var producerId: Int64
+        var producerEpoch: Int16
+        var lastSequence: Int32
+        var lastOffset: Int64
+        var offsetDelta: Int32
         var timestamp: Int64
-        var coordinator_epoch: Int32
-        var txn_first_offset: Int64
+        var coordinatorEpoch: Int32
+        var txnFirstOffset: Int64
     }
 
     struct Recovered: Decodable {
-        var log_end_offset: Int64?
-        var first_segment: Int64?
-        var leader_epochs: [[Int64]]?
+        var logEndOffset: Int64?
+        var firstSegment: Int64?
+        var leaderEpochs: [[Int64]]?
         var segments: [RecoveredSegment]?
-        var producer_snapshots: [String: [Entry]]?
-        var kafka_reads: Reads?
+        var producerSnapshots: [String: [Entry]]?
+        var kafkaReads: Reads?
         var fatal: [String]?
     }
 
     struct RecoveredSegment: Decodable {
-        var base_offset: Int64
+        var baseOffset: Int64
         var size: Int64
         var index: [[Int64]]?
         var timeindex: [[Int64]]?
         /// Base offset, last offset, position, size.
         var batches: [[Int64]]
+    }
+
+    /// Kafka's files speak with underscores.
+    static var decoder: JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return decoder
     }
 
     static let folder = Program.root.appending(path: "Tests/Golden/logs")
@@ -121,7 +128,7 @@ struct GoldenCase {
             let result = try await Program.run(tar, ["zstd", "-dc", plain.path + ".zst"])
             json = Data(result.output.utf8)
         }
-        expectation = try JSONDecoder().decode(Expectation.self, from: json)
+        expectation = try GoldenCase.decoder.decode(Expectation.self, from: json)
     }
 
     func remove() { try? FileManager.default.removeItem(at: root) }  // a temporary folder

@@ -20,14 +20,14 @@ struct GoldenLogTests {
             let log = try golden.open(
                 partition, in: try golden.directory(partition, clean: true))
             let comment = Comment(rawValue: partition)
-            #expect(log.endOffset.rawValue == expected.log_end_offset, comment)
+            #expect(log.endOffset.rawValue == expected.logEndOffset, comment)
             #expect(log.bytesCutAtOpening == 0, comment)
-            #expect(log.topicID.map { "\($0.uuid)" } == expected.topic_id, comment)
-            let start = expected.kafka_reads?.log_start_offset ?? 0
+            #expect(log.topicID.map { "\($0.uuid)" } == expected.topicId, comment)
+            let start = expected.kafkaReads?.logStartOffset ?? 0
             #expect(log.startOffset.rawValue == start, comment)
             let wanted = (expected.segments ?? []).flatMap { segment in
-                segment.batches.filter { $0.last_offset >= start }.map {
-                    (segment.base_offset, $0)
+                segment.batches.filter { $0.lastOffset >= start }.map {
+                    (segment.baseOffset, $0)
                 }
             }
             let found = try storedBatches(of: log, maxBytes: 1_000)
@@ -36,16 +36,16 @@ struct GoldenLogTests {
                 let same =
                     batch.segment.rawValue == segment && batch.position == want.position
                     && batch.header.byteCount == want.size
-                    && batch.header.baseOffset.rawValue == want.base_offset
-                    && batch.header.lastOffset.rawValue == want.last_offset
+                    && batch.header.baseOffset.rawValue == want.baseOffset
+                    && batch.header.lastOffset.rawValue == want.lastOffset
                     && batch.header.recordCount == want.count
-                    && batch.header.leaderEpoch.rawValue == want.leader_epoch
+                    && batch.header.leaderEpoch.rawValue == want.leaderEpoch
                     && (try? batch.header.attributes.codec().name) == want.codec
                     && batch.header.crc == want.crc
-                    && batch.header.maxTimestamp.rawValue == want.max_timestamp
-                    && batch.header.producerID == want.producer_id
-                    && batch.header.baseSequence == want.base_sequence
-                #expect(same, "\(partition) at \(want.base_offset)")
+                    && batch.header.maxTimestamp.rawValue == want.maxTimestamp
+                    && batch.header.producerID == want.producerId
+                    && batch.header.baseSequence == want.baseSequence
+                #expect(same, "\(partition) at \(want.baseOffset)")
             }
             try offsetsAreFound(log, wanted.map(\.1), partition)
         }
@@ -56,14 +56,14 @@ struct GoldenLogTests {
     ) throws {
         var next = log.startOffset.rawValue
         for batch in batches {
-            for offset in next...batch.last_offset {
+            for offset in next...batch.lastOffset {
                 let slice = try log.read(
                     from: Offset(offset), maxBytes: 1, upTo: log.endOffset, minOneBatch: true)
                 #expect(
-                    slice?.baseOffset.rawValue == batch.base_offset
+                    slice?.baseOffset.rawValue == batch.baseOffset
                         && slice?.position == batch.position, "\(partition) \(offset)")
             }
-            next = batch.last_offset + 1
+            next = batch.lastOffset + 1
         }
     }
 
@@ -74,11 +74,11 @@ struct GoldenLogTests {
         for (partition, expected) in golden.expectation.partitions {
             let log = try golden.open(
                 partition, in: try golden.directory(partition, clean: true))
-            if let reads = expected.kafka_reads {
+            if let reads = expected.kafkaReads {
                 let largest = try log.offsetOfMaxTimestamp()
                 #expect(
                     [largest?.timestamp.rawValue ?? -1, largest?.offset.rawValue ?? -1]
-                        == reads.max_timestamp, "\(partition)")
+                        == reads.maxTimestamp, "\(partition)")
             }
             let start = log.startOffset.rawValue
             guard let records = expected.records?.filter({ $0.offset >= start }) else { continue }
@@ -102,9 +102,9 @@ struct GoldenLogTests {
             for clean in [true, false] {
                 let log = try golden.open(
                     partition, in: try golden.directory(partition, clean: clean))
-                let wanted = (expected.kafka_reads?.producers ?? []).map {
-                    "\($0.producer_id) \($0.producer_epoch) \($0.last_sequence) "
-                        + "\($0.coordinator_epoch) \($0.txn_start_offset)"
+                let wanted = (expected.kafkaReads?.producers ?? []).map {
+                    "\($0.producerId) \($0.producerEpoch) \($0.lastSequence) "
+                        + "\($0.coordinatorEpoch) \($0.txnStartOffset)"
                 }
                 let found = log.producers().map {
                     "\($0.id) \($0.epoch) \($0.lastSequence) \($0.coordinatorEpoch) "
@@ -115,8 +115,8 @@ struct GoldenLogTests {
                     Set(wanted).isSubset(of: found), "\(partition) \(clean) \(wanted) \(found)")
                 let epochs = log.epochStarts.map { [Int64($0.epoch.rawValue), $0.start.rawValue] }
                 // An epoch that begins at the end is begun again by its leader.
-                let known = (expected.leader_epochs ?? []).filter {
-                    $0[1] < expected.log_end_offset ?? 0
+                let known = (expected.leaderEpochs ?? []).filter {
+                    $0[1] < expected.logEndOffset ?? 0
                 }
                 #expect(epochs == known, "\(partition) \(clean)")
             }
@@ -147,7 +147,7 @@ struct GoldenLogTests {
         let base = golden.root.appending(path: partition)
         for segment in golden.expectation.partitions[partition]?.segments ?? [] {
             for kind in ["log", "index", "timeindex"] {
-                let digits = String(segment.base_offset)
+                let digits = String(segment.baseOffset)
                 let file =
                     String(repeating: "0", count: 20 - digits.count) + digits + "." + kind
                 let wanted = [UInt8](try Data(contentsOf: base.appending(path: file)))

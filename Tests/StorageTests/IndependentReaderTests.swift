@@ -9,9 +9,9 @@ import Testing
 struct IndependentReaderTests {
     private struct Found: Decodable {
         struct Segment: Decodable {
-            var base_offset: Int64
+            var baseOffset: Int64
             var size: Int64
-            var valid_bytes: Int64
+            var validBytes: Int64
             var stopped: String?
             var index: [[Int64]]
             var timeindex: [[Int64]]
@@ -22,15 +22,15 @@ struct IndependentReaderTests {
             var value: [String: String]?
         }
         struct Snapshot: Decodable {
-            var crc_ok: Bool
+            var crcOk: Bool
             var entries: [GoldenCase.Entry]
         }
         var segments: [Segment]
         var records: [Record]?
-        var leader_epochs: [[Int64]]
-        var topic_id: String
-        var log_end_offset: Int64
-        var producer_snapshots: [String: Snapshot]
+        var leaderEpochs: [[Int64]]
+        var topicId: String
+        var logEndOffset: Int64
+        var producerSnapshots: [String: Snapshot]
     }
 
     @Test func whatWeWriteIsReadByAnIndependentReader() async throws {
@@ -42,18 +42,18 @@ struct IndependentReaderTests {
         let result = try await Program.run(
             URL(fileURLWithPath: "/usr/bin/env"), ["python3", script, path + "/topic-3"])
         #expect(result.status == 0, "\(result.errors)")
-        let found = try JSONDecoder().decode(Found.self, from: Data(result.output.utf8))
-        #expect(found.log_end_offset == log.endOffset.rawValue)
-        #expect(found.topic_id == "\(Uuid(high: 3, low: 4))")
-        #expect(found.leader_epochs == [[0, 0], [1, 40], [2, 80]])
+        let found = try GoldenCase.decoder.decode(Found.self, from: Data(result.output.utf8))
+        #expect(found.logEndOffset == log.endOffset.rawValue)
+        #expect(found.topicId == "\(Uuid(high: 3, low: 4))")
+        #expect(found.leaderEpochs == [[0, 0], [1, 40], [2, 80]])
         #expect(found.segments.count == log.segmentCount)
-        #expect(found.segments.allSatisfy { $0.stopped == nil && $0.size == $0.valid_bytes })
+        #expect(found.segments.allSatisfy { $0.stopped == nil && $0.size == $0.validBytes })
         #expect(found.segments.dropLast().allSatisfy { !$0.index.isEmpty && !$0.timeindex.isEmpty })
         #expect(
             found.records?.map { "\($0.offset) \($0.value?["text"] ?? "")" }
                 == (0..<120).map { "\($0) value \($0)" })
-        let last = try #require(found.producer_snapshots["120"])
-        #expect(last.crc_ok && last.entries.first?.last_sequence == 119)
+        let last = try #require(found.producerSnapshots["120"])
+        #expect(last.crcOk && last.entries.first?.lastSequence == 119)
         let contexts = CodecContexts()
         let ours = try storedBatches(of: log).flatMap { try $0.records(contexts) }
         #expect(ours.map(\.timestamp) == found.records?.map(\.timestamp))
