@@ -37,7 +37,8 @@ struct CompressionTests {
         let input = Self.inputs[3]
         let packed = compress(input, codec, contexts)
         var generator = SystemRandomNumberGenerator()
-        for length in [0, 1, 7, packed.count / 2, packed.count - 1] {
+        // Nothing at all is an empty stream of zstd.
+        for length in [codec == .zstd ? 2 : 0, 1, 7, packed.count / 2, packed.count - 1] {
             let cut = Array(packed.prefix(length))
             _ = cut.withUnsafeBytes { bytes in
                 #expect(throws: RecordsError.self) {

@@ -16,7 +16,10 @@ extension Shard {
         for topic in request.topics {
             var answer = DeleteRecordsResponse.Topic()
             answer.name = topic.name
-            for partition in topic.partitions {
+            // A partition that is named twice is one request, the last.
+            let last = Dictionary(
+                topic.partitions.map { ($0.partitionIndex, $0) }, uniquingKeysWith: { $1 })
+            for partition in last.values.sorted(by: { $0.partitionIndex < $1.partitionIndex }) {
                 var place = DeleteRecordsResponse.Topic.Partition()
                 place.partitionIndex = partition.partitionIndex
                 place.lowWatermark = -1

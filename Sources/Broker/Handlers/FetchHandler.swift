@@ -34,10 +34,11 @@ extension Shard {
             }
         }
         let wait = Duration.milliseconds(max(0, request.maxWaitMs))
-        let limit = min(Int(max(0, request.maxBytes)), identity.settings.fetchBytesMax)
+        let limit = min(Int(request.maxBytes), identity.settings.fetchBytesMax)
         let operation = FetchOperation(
             token: context.token, bytesMin: Int(request.minBytes), bytesMax: limit,
-            deadline: now.instant + wait, sessionID: sessionID, isIncremental: !isFull,
+            deadline: now.instant + wait, sessionID: sessionID,
+            isCommittedOnly: request.isolationLevel == 1, isIncremental: !isFull,
             targets: targets)
         let replica = context.version >= 15 ? request.replicaState.replicaId : request.replicaId
         guard replica < 0 else { return refuseReplica(operation) }
@@ -126,7 +127,7 @@ extension Shard {
                     continue
                 }
                 let outcome = read(item, bytesMax: remaining, minOneBatch: isFirst)
-                remaining = max(0, remaining - outcome.byteCount)
+                if remaining > 0 { remaining = max(0, remaining - outcome.byteCount) }
                 if outcome.byteCount > 0 { isFirst = false }
                 operation.outcomes[index] = outcome
             }
@@ -147,7 +148,7 @@ extension Shard {
     private func item(_ index: Int, _ target: FetchTarget, _ entry: PartitionEntry) -> FetchItem {
         FetchItem(
             index: index, partition: entry.id, offset: Offset(target.offset),
-            bytesMax: Int(max(0, target.bytesMax)),
+            bytesMax: Int(target.bytesMax),
             currentLeaderEpoch: target.currentLeaderEpoch,
             lastFetchedEpoch: target.lastFetchedEpoch)
     }
@@ -159,7 +160,8 @@ extension Shard {
         let index =
             usesID ? topics.index(id: target.topicID) : topics.index(name: target.topicName)
         guard let index else {
-            return .failure(usesID ? .unknownTopicId : .unknownTopicOrPartition)
+            let isUnknownID = usesID && !target.wasFound
+            return .failure(isUnknownID ? .unknownTopicId : .unknownTopicOrPartition)
         }
         guard let entry = topics.partition(index, target.partition) else {
             return .failure(.unknownTopicOrPartition)
@@ -181,11 +183,17 @@ extension Shard {
             highWatermark: partition.highWatermark.rawValue,
             logStartOffset: log.startOffset.rawValue)
         if item.lastFetchedEpoch >= 0, let diverging = divergence(item, log) {
+            guard diverging.0 >= 0 else {
+                return FetchOutcome(errorCode: ErrorCode.offsetOutOfRange.rawValue)
+            }
             (outcome.divergingEpoch, outcome.divergingEnd) = diverging
             return outcome
         }
         guard item.offset >= log.startOffset, item.offset <= log.endOffset else {
             return FetchOutcome(errorCode: ErrorCode.offsetOutOfRange.rawValue)
+        }
+        guard item.bytesMax >= 0, bytesMax >= 0 else {
+            return FetchOutcome(errorCode: ErrorCode.invalidRequest.rawValue)
         }
         guard item.offset < partition.highWatermark else { return outcome }
         let limit = min(item.bytesMax, bytesMax)
@@ -312,7 +320,7 @@ extension Shard {
             if total > 0, total + outcome.byteCount > operation.bytesMax { outcome.slice = nil }
             total += outcome.byteCount
             guard tell(outcome, target, &session, operation) else { continue }
-            add(outcome, target, to: &response)
+            add(outcome, target, isCommittedOnly: operation.isCommittedOnly, to: &response)
             if let slice = outcome.slice { slices.append(slice) }
             if outcome.errorCode != 0 {
                 metrics.failed(api: ApiKey.fetch.rawValue, errorCode: outcome.errorCode)
@@ -335,6 +343,7 @@ extension Shard {
             || stored.told?.logStartOffset != told.logStartOffset
         // An error is told again each time until it passes, as in Kafka.
         session?.targets[target.key]?.told = outcome.errorCode != 0 ? nil : told
+        if outcome.errorCode == 0 { session?.targets[target.key]?.wasFound = true }
         if outcome.byteCount > 0, let place = session?.order.firstIndex(of: target.key) {
             session?.order.remove(at: place)
             session?.order.append(target.key)
@@ -343,7 +352,8 @@ extension Shard {
     }
 
     private func add(
-        _ outcome: FetchOutcome, _ target: FetchTarget, to response: inout FetchResponse
+        _ outcome: FetchOutcome, _ target: FetchTarget, isCommittedOnly: Bool,
+        to response: inout FetchResponse
     ) {
         var partition = FetchResponse.Response.Partition()
         partition.partitionIndex = target.partition
@@ -351,7 +361,11 @@ extension Shard {
         partition.highWatermark = outcome.highWatermark
         partition.lastStableOffset = outcome.highWatermark
         partition.logStartOffset = outcome.logStartOffset
-        partition.abortedTransactions = nil
+        // Kafka has no list for read_uncommitted, but an empty one where it found no partition.
+        let isUnknown = [
+            ErrorCode.unknownTopicId.rawValue, ErrorCode.unknownTopicOrPartition.rawValue,
+        ].contains(outcome.errorCode)
+        partition.abortedTransactions = isCommittedOnly || isUnknown ? [] : nil
         partition.divergingEpoch.epoch = outcome.divergingEpoch
         partition.divergingEpoch.endOffset = outcome.divergingEnd
         partition.records = outcome.slice.map { .external(count: $0.byteCount) } ?? .bytes([])

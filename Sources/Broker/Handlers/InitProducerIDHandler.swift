@@ -17,6 +17,7 @@ struct ProducerIDBlocks {
 
 extension Shard {
     fileprivate func initProducerID(_ request: InitProducerIdRequest, _ context: RequestContext) {
+        guard request.transactionalId != "" else { return refuse(context.token, .invalidRequest) }
         guard request.transactionalId == nil else {
             // Transactions are not served: no coordinator is to be had.
             return refuse(context.token, .coordinatorNotAvailable)

@@ -17,7 +17,9 @@ extension Shard {
             var answer = ListOffsetsResponse.Topic()
             answer.name = topic.name
             let seen = repeated(topic.partitions.map(\.partitionIndex))
-            for partition in topic.partitions {
+            var named: Set<Int32> = []
+            for partition in topic.partitions
+            where named.insert(partition.partitionIndex).inserted {
                 var place = ListOffsetsResponse.Topic.Partition()
                 place.partitionIndex = partition.partitionIndex
                 switch listOffsetsOwner(topic.name, partition, request, context, seen) {
@@ -42,7 +44,7 @@ extension Shard {
                     place.errorCode = element.errorCode
                     place.timestamp = element.timestamp
                     place.offset = element.offset
-                    place.leaderEpoch = element.epoch
+                    if context.version >= 4 { place.leaderEpoch = element.epoch }
                     response.topics[topic].partitions[partition] = place
                 }
             }
@@ -71,8 +73,7 @@ extension Shard {
         default: first = 1
         }
         guard context.version >= first else { return .failure(.unsupportedVersion) }
-        guard partition.timestamp >= -5 else { return .failure(.unsupportedVersion) }
-        guard request.replicaId < 0 else { return .failure(.notLeaderOrFollower) }
+        guard partition.timestamp >= -6 else { return .failure(.unsupportedVersion) }
         return leaderShard(topic, partition.partitionIndex)
     }
 

@@ -55,8 +55,9 @@ extension Shard {
                         continue
                     }
                     append(
-                        bytes, to: entry, transactionalID: request.transactionalId,
-                        acks: request.acks, operation: id, item: item, remote: &remote)
+                        bytes, to: entry, version: context.version,
+                        transactionalID: request.transactionalId, acks: request.acks, operation: id,
+                        item: item, remote: &remote)
                 }
             }
         }
@@ -108,11 +109,15 @@ extension Shard {
     }
 
     private func append(
-        _ bytes: UnsafeMutableRawBufferPointer, to entry: PartitionEntry, transactionalID: String?,
-        acks: Int16, operation: UInt64, item: Int, remote: inout [Int: [ProduceItem]]
+        _ bytes: UnsafeMutableRawBufferPointer, to entry: PartitionEntry, version: Int16,
+        transactionalID: String?, acks: Int16, operation: UInt64, item: Int,
+        remote: inout [Int: [ProduceItem]]
     ) {
         do throws(RecordsError) {
             let header = try BatchValidator.checkForm(UnsafeRawBufferPointer(bytes))
+            // Before version 7 clients do not know zstd (KIP-110).
+            guard header.attributes.codecNumber != CompressionCodec.zstd.rawValue || version >= 7
+            else { return complete(operation, item, .refused(.unsupportedCompressionType)) }
             guard !header.attributes.isTransactional else {
                 // No transaction was begun here: this version has no transaction coordinator.
                 let code: ErrorCode =

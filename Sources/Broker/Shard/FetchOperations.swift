@@ -54,6 +54,8 @@ struct FetchTarget {
     var lastFetchedEpoch: Int32
     /// What the session's client was told last; nil until it was told anything.
     var told: (highWatermark: Int64, logStartOffset: Int64)?
+    /// Whether the session found its topic before: an id that is gone then is no unknown id.
+    var wasFound = false
 
     var key: FetchTargetKey {
         FetchTargetKey(topicName: topicName, topicID: topicID, partition: partition)
@@ -75,6 +77,8 @@ struct FetchOperation {
     let deadline: Instant
     /// The session whose partitions these are; 0 without one.
     let sessionID: Int32
+    /// read_committed
+    let isCommittedOnly: Bool
     /// Whether only what changed is told.
     let isIncremental: Bool
     var targets: [FetchTarget]

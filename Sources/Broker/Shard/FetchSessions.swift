@@ -15,7 +15,7 @@ struct FetchSession {
     mutating func put(_ target: FetchTarget) {
         var target = target
         if let old = targets[target.key] {
-            target.told = old.told
+            (target.told, target.wasFound) = (old.told, old.wasFound)
         } else {
             order.append(target.key)
         }

@@ -136,7 +136,7 @@ extension Shard {
         case -2, -4:
             let epoch = log.epoch(of: log.startOffset)?.rawValue ?? latest
             return (-1, log.startOffset.rawValue, epoch)
-        case -5: return (-1, -1, -1)  // nothing is on tiered storage
+        case -5, -6: return (-1, -1, -1)  // nothing is on tiered storage, nor on its way
         case -3:
             guard let found = try log.offsetOfMaxTimestamp() else { return (-1, -1, -1) }
             return (found.timestamp.rawValue, found.offset.rawValue, found.leaderEpoch.rawValue)

@@ -6,7 +6,9 @@ enum Zstd {
     static func decompress(
         _ input: UnsafeRawBufferPointer, limit: Int, context: OpaquePointer?
     ) throws(RecordsError) -> [UInt8] {
-        guard let context, !input.isEmpty else { throw .undecodable(.zstd) }
+        guard let context else { throw .undecodable(.zstd) }
+        // No frame at all is an empty stream, to Java's reader too.
+        if input.isEmpty { return [] }
         ZSTD_DCtx_reset(context, ZSTD_reset_session_only)
         var source = ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: 0)
         var output = BoundedOutput(limit: limit)

@@ -30,7 +30,7 @@ struct LeaderEpochs {
     /// The largest epoch not after `epoch`, and where it ends; both none if `epoch` is later than
     /// all that are known.
     func end(of epoch: LeaderEpoch, logEnd: Offset) -> (epoch: LeaderEpoch, end: Offset) {
-        guard epoch.rawValue >= 0, let last = entries.last else { return (.none, .none) }
+        guard epoch != .none, let last = entries.last else { return (.none, .none) }
         if epoch == last.epoch { return (epoch, logEnd) }
         guard let higher = entries.first(where: { $0.epoch > epoch }) else {
             return (.none, .none)
