@@ -49,13 +49,14 @@ import Testing
         }
     }
 
-    private func settings(_ directory: String) throws -> NodeSettings {
+    private func settings(_ directory: String, _ more: [String] = []) throws -> NodeSettings {
         try NodeSettings(
-            ServerConfig(overrides: [
-                "node.id=1", "log.dirs=\(directory)", "broker.rack=r1", "num.partitions=2",
-                "listeners=PLAINTEXT://127.0.0.1:0", "offsets.topic.num.partitions=4",
-                "offsets.topic.replication.factor=1",
-            ]))
+            ServerConfig(
+                overrides: more + [
+                    "node.id=1", "log.dirs=\(directory)", "broker.rack=r1", "num.partitions=2",
+                    "listeners=PLAINTEXT://127.0.0.1:0", "offsets.topic.num.partitions=4",
+                    "offsets.topic.replication.factor=1",
+                ]))
     }
 
     private func token(_ api: ApiKey, version: Int16) -> ReplyToken {
@@ -121,6 +122,36 @@ import Testing
             try directory.close(brokerEpoch: runner.brokerEpoch)
         }
         #expect(epochs == epochs.sorted() && Set(epochs).count == 3)
+    }
+
+    @Test func snapshotsTakeTheLogsPlace() throws {
+        let path = FileManager.default.temporaryDirectory.appending(
+            path: "millrace-control-\(UUID())"
+        ).path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let settings = try settings(
+            path,
+            [
+                "metadata.log.max.record.bytes.between.snapshots=1",
+                "millrace.storage.format=true",
+            ])
+        try StorageCommand.formatIfEmpty(settings)
+        try StorageCommand.formatIfEmpty(settings)
+        for run in 0..<3 {
+            let directory = try LogDirectory.open(
+                path, fileSystem: PosixFileSystem(), nodeID: settings.nodeID)
+            let shards = Shards()
+            let runner = try start(settings, directory, shards)
+            try create("t\(run)", runner, shards)
+            let view = try #require(shards.state.withLock { $0.updates.last?.view })
+            let names = view.seen(through: "PLAINTEXT").topicNames()
+            #expect(names == (0...run).map { "t\($0)" })
+            runner.stop()
+            try directory.close(brokerEpoch: runner.brokerEpoch)
+            let files = try FileManager.default.contentsOfDirectory(
+                atPath: path + "/" + MetadataLogStore.folderName)
+            #expect((1...2).contains(files.count { $0.hasSuffix(".checkpoint") }))
+        }
     }
 
     private func create(_ name: String, _ runner: ControlRunner, _ shards: Shards) throws {

@@ -21,10 +21,12 @@ extension ControlLoop {
     }
 
     private mutating func answer(_ request: ControlRequest, _ token: ReplyToken, at now: Moment) {
-        let failed = Reply(request.refused(with: .kafkaStorageError), to: token)
+        var failed = Reply(request.refused(with: .kafkaStorageError), to: token)
+        failed.errorCode = ErrorCode.kafkaStorageError.rawValue
         guard canChange else {
             let code: ErrorCode = failure == nil ? .notController : .kafkaStorageError
-            let reply = Reply(request.refused(with: code), to: token)
+            var reply = Reply(request.refused(with: code), to: token)
+            reply.errorCode = code.rawValue
             return effects.append(.post(shard: token.shard, .reply(token, reply)))
         }
         let (decision, reply) = decide(request, token, at: now)
@@ -38,15 +40,17 @@ extension ControlLoop {
         case .createTopics(let request):
             let decision = decide(.createTopics(request), at: now)
             guard case .createTopics(let response) = decision.reply else { break }
-            return (decision, Reply(response, to: token))
+            return (decision, Reply(response, to: token, codes: response.topics.map(\.errorCode)))
         case .deleteTopics(let request):
             let decision = decide(.deleteTopics(request, version: token.version), at: now)
             guard case .deleteTopics(let response) = decision.reply else { break }
-            return (decision, Reply(response, to: token))
+            return (
+                decision, Reply(response, to: token, codes: response.responses.map(\.errorCode))
+            )
         case .createPartitions(let request):
             let decision = decide(.createPartitions(request), at: now)
             guard case .createPartitions(let response) = decision.reply else { break }
-            return (decision, Reply(response, to: token))
+            return (decision, Reply(response, to: token, codes: response.results.map(\.errorCode)))
         case .alterConfigs(let request): return alter(request, token, at: now)
         case .incrementalAlterConfigs(let request): return alter(request, token, at: now)
         }
@@ -71,7 +75,7 @@ extension ControlLoop {
                 (resource.resourceType, resource.resourceName)
             response.responses.append(result)
         }
-        return (decision, Reply(response, to: token))
+        return (decision, Reply(response, to: token, codes: response.responses.map(\.errorCode)))
     }
 
     private mutating func alter(
@@ -92,7 +96,7 @@ extension ControlLoop {
                 (resource.resourceType, resource.resourceName)
             response.responses.append(result)
         }
-        return (decision, Reply(response, to: token))
+        return (decision, Reply(response, to: token, codes: response.responses.map(\.errorCode)))
     }
 
     private var preparation: ConfigChangePreparation {
@@ -153,6 +157,14 @@ extension ControlLoop {
         request.currentMetadataOffset = published.end.rawValue
         request.wantFence = false
         return request
+    }
+}
+
+extension Reply {
+    /// An answer with the error codes that are in it.
+    fileprivate init(_ body: some Message, to token: ReplyToken, codes: [Int16]) {
+        self.init(body, to: token)
+        errorCode = codes.first { $0 != 0 } ?? 0
     }
 }
 

@@ -38,6 +38,8 @@ extension Handler {
     static let describeConfigs = Handler.answering(.describeConfigs, 1...4) {
         shard, context, request -> DescribeConfigsResponse in
         guard let view = shard.view else { return DescribeConfigsResponse() }
-        return view.describer(loggers: shard.log.sink.levels).answer(request)
+        let response = view.describer(loggers: shard.log.sink.levels).answer(request)
+        shard.note(context, response.results.lazy.map(\.errorCode))
+        return response
     }
 }

@@ -10,6 +10,7 @@ extension Handler {
             request, version: context.version,
             cluster: view.seen(through: context.connection.listener),
             createsTopics: shard.identity.settings.createsTopics)
+        shard.note(context, answer.response.topics.lazy.map(\.errorCode))
         if !answer.created.isEmpty { shard.control(.createTopics(names: answer.created)) }
         return answer.response
     }
@@ -30,5 +31,13 @@ extension Handler {
             request, cluster: view.seen(through: context.connection.listener),
             limit: shard.identity.settings.describedPartitionsMax
         ).response
+    }
+}
+
+extension Shard {
+    /// Counts the first error code of an answer that is given at once.
+    func note(_ context: RequestContext, _ codes: some Sequence<Int16>) {
+        guard let code = codes.first(where: { $0 != 0 }) else { return }
+        metrics.failed(api: context.token.api.rawValue, errorCode: code)
     }
 }

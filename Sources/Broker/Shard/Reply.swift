@@ -14,6 +14,9 @@ package struct Reply: Sendable {
     /// The frame with its size, without the slices' bytes.
     package var bytes: [UInt8]
     package var insertions: [Insertion] = []
+    /// The first of the answer's error codes, for the metrics, where the answer was decided
+    /// elsewhere; 0 is none.
+    package var errorCode: Int16 = 0
     /// Why there is no answer; nil if there is one.
     package var failure: String?
 

@@ -206,6 +206,9 @@ package final class Shard {
         metrics.answered(api: token.api.rawValue, after: now.instant - token.received)
         guard isOpen(key) else { return }
         if let failure = reply?.failure { close(key, failure) }
+        if let code = reply?.errorCode, code != 0 {
+            metrics.failed(api: token.api.rawValue, errorCode: code)
+        }
         let slot = Int(key.slot)
         connections[slot]?.finish(token.sequence, with: reply) { reply in
             guard reply.failure == nil else { return }

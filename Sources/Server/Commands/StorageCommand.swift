@@ -63,6 +63,22 @@ package enum StorageCommand {
         return formatted
     }
 
+    /// What `millrace.storage.format` asks for at a start: formats the data directories if none
+    /// holds anything. One with other files in it is left alone, and refused when it is opened.
+    package static func formatIfEmpty(
+        _ settings: NodeSettings, fileSystem: any FileSystem = PosixFileSystem()
+    ) throws(CommandError) {
+        for path in directories(of: settings) {
+            do throws(FileFault) {
+                guard try fileSystem.attributes(path) != nil else { continue }
+                if try !fileSystem.list(path).isEmpty { return }
+            } catch {
+                throw CommandError(error.description)
+            }
+        }
+        _ = try format(settings, fileSystem: fileSystem)
+    }
+
     /// `bootstrap.checkpoint`: the features that a new cluster begins with.
     private static func bootstrap() throws(StorageError) -> (path: String, bytes: [UInt8]) {
         let path = MetadataLogStore.bootstrapName

@@ -214,6 +214,8 @@ package final class ControlRunner: Sendable {
                     try store.release(before: offset, now: SystemClock.now())
                 case .serve(let brokerEpoch):
                     runner.epoch.store(brokerEpoch, ordering: .relaxed)
+                    runner.log.info(
+                        "broker registered and unfenced", ["epoch": LogValue(brokerEpoch)])
                     runner.onServing()
                 }
             } catch {

@@ -53,7 +53,6 @@ package final class NodeProcess: Sendable {
         log.info(
             "node started",
             [
-                "node": LogValue(settings.nodeID.rawValue),
                 "directory": .text(directory.path),
                 "shards": LogValue(inboxes.count),
             ])
@@ -71,6 +70,7 @@ package final class NodeProcess: Sendable {
                 "log.dirs names \(settings.logDirectories.count) directories; "
                     + "this version uses one: name one")
         }
+        if settings.formatsEmptyDirectory { try StorageCommand.formatIfEmpty(settings) }
         do throws(StorageError) {
             return try LogDirectory.open(
                 path, fileSystem: PosixFileSystem(), nodeID: settings.nodeID)
