@@ -89,7 +89,8 @@ package final class Partition {
     /// How many fetches may wait at a partition; one more is told at once to look again.
     private static let watchesMax = 10_000
 
-    /// - Parameter highWatermark: what was known committed before; this replica's whole log if it is
+    /// - Parameter highWatermark: what was known committed before; this replica's whole log if it
+    /// is
     ///   the only one.
     package init(
         id: TopicPartition, name: String, log: PartitionLog, leaderEpoch: LeaderEpoch,
@@ -181,7 +182,8 @@ package final class Partition {
         advance(into: &effects)
     }
 
-    /// A write failed: the log's directory is offline, and nobody who waits gets an acknowledgement.
+    /// A write failed: the log's directory is offline, and nobody who waits gets an
+    /// acknowledgement.
     package func failed(_ fault: FileFault, into effects: inout [PartitionEffect]) {
         log.failed(fault)
         abandonAll(into: &effects)

@@ -218,7 +218,8 @@ struct Emitter {
         _ fields: [Field], _ versions: VersionRange, _ conformance: String, _ canBeFlexible: Bool
     ) {
         block(
-            "package func encode(into writer: inout ByteWriter, version v: Int16) throws(CodecError)"
+            "package func encode(into writer: inout ByteWriter, version v: Int16) "
+                + "throws(CodecError)"
         ) {
             emitter in
             if conformance == "Message" { emitter.line("try Self.schema.check(v)") }

@@ -27,7 +27,8 @@ struct VersionRange: Equatable {
         VersionRange(first: max(first, other.first), last: min(last, other.last))
     }
 
-    /// The Swift condition that `v`, the version, lies in this range, given that it lies in `outer`; nil if always.
+    /// The Swift condition that `v`, the version, lies in this range, given that it lies in
+    /// `outer`; nil if always.
     func condition(within outer: VersionRange) -> String? {
         let (above, below) = (first > outer.first, last < outer.last)
         if isEmpty || first > outer.last || last < outer.first { return "false" }

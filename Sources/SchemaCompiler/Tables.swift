@@ -22,7 +22,8 @@ enum Tables {
             """
     }
 
-    /// - Parameter rows: of apis.tsv: key, name, versions, flexible, lowest in Kafka 4, broker's range, …
+    /// - Parameter rows: of apis.tsv: key, name, versions, flexible, lowest in Kafka 4, broker's
+    /// range, …
     static func apiKeys(_ rows: [[Substring]]) -> String {
         var cases = ""
         var names = ""
@@ -54,7 +55,8 @@ enum Tables {
             \(schemas)        }
                 }
 
-                /// The versions that Apache Kafka 4.3's brokers advertise; nil if they do not serve it.
+                /// The versions that Apache Kafka 4.3's brokers advertise; nil if they do not
+                /// serve it.
                 package var kafkaVersions: ClosedRange<Int16>? {
                     switch self {
             \(served)        default: nil
@@ -85,7 +87,9 @@ enum Tables {
             // Generated from errors.tsv: change that.
 
             /// The protocol's error codes. A code that is not listed is kept as it came.
-            package struct ErrorCode: RawRepresentable, Error, Hashable, Sendable, CustomStringConvertible {
+            package struct ErrorCode: RawRepresentable, Error, Hashable, Sendable,
+                CustomStringConvertible
+            {
                 package var rawValue: Int16
                 package init(rawValue: Int16) { self.rawValue = rawValue }
 

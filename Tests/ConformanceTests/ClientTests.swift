@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Other people's clients over TLS through one story: topics made and deleted, every codec produced,
-/// a group of three consuming through rebalances, commit and resume, seek by time.
+/// Other people's clients over TLS through one story: topics made and deleted, every codec
+/// produced, a group of three consuming through rebalances, commit and resume, seek by time.
 @Suite(.localNode(config: ["group.initial.rebalance.delay.ms=500"]), .serialized)
 struct ClientTests {
     static let folder = "Tests/ConformanceTests/clients"

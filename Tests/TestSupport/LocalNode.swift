@@ -12,9 +12,9 @@ package struct LocalNode: Sendable {
         package struct Node: Decodable, Sendable {
             package var id: Int32
             package var pid: Int32
-            package var pid_file: String
-            package var data_dir: String
-            package var log_file: String
+            package var pidFile: String
+            package var dataDir: String
+            package var logFile: String
             package var ports: [Int]
         }
         package var bootstrap: Bootstrap
@@ -40,7 +40,9 @@ package struct LocalNode: Sendable {
         for setting in config { arguments += ["--config", setting] }
         let result = try await Program.run(Program.millrace, arguments, timeout: .seconds(60))
         try #require(result.status == 0, "local up: \(result.errors)")
-        let description = try JSONDecoder().decode(
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let description = try decoder.decode(
             Description.self, from: Data(result.output.utf8))
         return LocalNode(folder: folder, description: description)
     }
@@ -56,7 +58,7 @@ package struct LocalNode: Sendable {
 
     /// The process id as it is now: it changes with each start.
     package func processID() throws -> Int32 {
-        let text = try String(contentsOfFile: description.nodes[0].pid_file, encoding: .utf8)
+        let text = try String(contentsOfFile: description.nodes[0].pidFile, encoding: .utf8)
         return try #require(
             Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)), "a pid file holds a number"
         )

@@ -84,7 +84,7 @@ struct TidyTests {
                         length <= 70, "\(file.path):\(opened.line + 1): \(length) lines; at most 70"
                     )
                     start = nil
-                } else if line.contains(/^\s*[\w@() ]*\b(func|init)\b.*/), !line.hasSuffix("}") {
+                } else if line.contains(/^\s*[\w@() ]*\b(func|init)\b.*[{(,]$/) {
                     start = (number, indent)
                 }
             }

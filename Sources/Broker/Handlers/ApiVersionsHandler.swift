@@ -12,7 +12,8 @@ extension Handler {
 }
 
 extension ApiVersionsRequest {
-    /// KIP-511: name and version of the client's software, letters and digits, inside also `-` and `.`.
+    /// KIP-511: name and version of the client's software, letters and digits, inside also `-` and
+    /// `.`.
     fileprivate var namesSoftware: Bool {
         Self.isValid(clientSoftwareName) && Self.isValid(clientSoftwareVersion)
     }
@@ -42,7 +43,8 @@ extension ApiVersionsResponse {
         return response
     }
 
-    /// KIP-511: a version that is not served is answered in version 0, with the one API that matters.
+    /// KIP-511: a version that is not served is answered in version 0, with the one API that
+    /// matters.
     static func unsupportedVersion() -> ApiVersionsResponse {
         var response = refused(.unsupportedVersion)
         var key = ApiVersionsResponse.ApiKey()

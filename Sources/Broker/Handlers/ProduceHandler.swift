@@ -5,8 +5,8 @@ internal import Replication
 internal import Storage
 
 extension Handler {
-    /// Versions below 3 are told, since librdkafka before 2.10 takes their absence for a broker that
-    /// cannot decompress, and are not served.
+    /// Versions below 3 are told, since librdkafka before 2.10 takes their absence for a broker
+    /// that cannot decompress, and are not served.
     static let produce = Handler.deferring(.produce, 3...13, advertised: 0...13) {
         (shard, context, request: ProduceRequest) in
         shard.produce(request, context)

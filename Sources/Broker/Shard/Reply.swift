@@ -22,8 +22,8 @@ package struct Reply: Sendable {
 
     /// Writes a body as the answer to `token`.
     ///
-    /// A body that the version cannot express (a text that repeats a client's and grew too long) gives
-    /// no answer: `failure` says why, and the connection is closed.
+    /// A body that the version cannot express (a text that repeats a client's and grew too long)
+    /// gives no answer: `failure` says why, and the connection is closed.
     package init(
         _ body: some Message, to token: ReplyToken, slices: [LogSlice] = [],
         writer: inout ByteWriter

@@ -12,8 +12,9 @@ package struct ConnectionKey: Hashable, Sendable {
     }
 }
 
-/// A request that waits for its answer: who asked, in which place of the connection's order, and how
-/// the answer is to be written. Whoever decides the answer, on whatever thread, gives it with this.
+/// A request that waits for its answer: who asked, in which place of the connection's order, and
+/// how the answer is to be written. Whoever decides the answer, on whatever thread, gives it with
+/// this.
 package struct ReplyToken: Hashable, Sendable {
     /// The shard that has the connection.
     package var shard: Int

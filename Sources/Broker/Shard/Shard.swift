@@ -21,16 +21,17 @@ package struct ShardIdentity: Sendable {
     }
 }
 
-/// One shard of the data plane: connections, the partitions that hash to it, and what waits for them.
+/// One shard of the data plane: connections, the partitions that hash to it, and what waits for
+/// them.
 ///
 /// A state machine without threads: the runner tells it events (`step`) and does what it asks
-/// (`ShardEffect`), in order and before the next event. The only I/O in it is that of `PartitionLog`,
-/// through `FileSystem`.
+/// (`ShardEffect`), in order and before the next event. The only I/O in it is that of
+/// `PartitionLog`, through `FileSystem`.
 ///
-/// To add an API: a file `Handlers/NameHandler.swift` with `static let name = Handler…`, and a line in
-/// `HandlerTable.all`. A handler reads `view` (the published metadata), or `topics` (flat, for the hot
-/// path); asks the control loop with `control(_:)`; reaches partitions of other shards by message
-/// (`ShardMessage`), never directly; and answers with `reply(_:_:)`, now or later.
+/// To add an API: a file `Handlers/NameHandler.swift` with `static let name = Handler…`, and a
+/// line in `HandlerTable.all`. A handler reads `view` (the published metadata), or `topics` (flat,
+/// for the hot path); asks the control loop with `control(_:)`; reaches partitions of other shards
+/// by message (`ShardMessage`), never directly; and answers with `reply(_:_:)`, now or later.
 package final class Shard {
     package let identity: ShardIdentity
     package let log: Log

@@ -100,7 +100,8 @@ package final class Connection {
     /// sendfile, others are copied now; under TLS they are read and encrypted as the peer takes
     /// them.
     /// - Parameters:
-    ///   - descriptor: of a file that holds the bytes until they are sent, or the connection closes.
+    ///   - descriptor: of a file that holds the bytes until they are sent, or the connection
+    ///   closes.
     ///   - owner: kept until the bytes are sent, so that descriptor and content stay.
     package func send(
         file descriptor: Int32, offset: Int64, count: Int, retaining owner: AnyObject

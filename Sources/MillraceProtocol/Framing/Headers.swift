@@ -32,8 +32,8 @@ extension RequestHeader {
 }
 
 extension ResponseHeader {
-    /// The header's version for an API version: 1 if that is flexible, but always 0 for ApiVersions,
-    /// since its client cannot know yet what the broker speaks (KIP-511).
+    /// The header's version for an API version: 1 if that is flexible, but always 0 for
+    /// ApiVersions, since its client cannot know yet what the broker speaks (KIP-511).
     package static func headerVersion(api: ApiKey, version: Int16) -> Int16 {
         api != .apiVersions && api.requestSchema.isFlexible(version) ? 1 : 0
     }

@@ -149,7 +149,8 @@ extension ByteWriter {
     }
 }
 
-/// Writes tagged fields in the order of their tags: known ones as they are set, unknown ones between.
+/// Writes tagged fields in the order of their tags: known ones as they are set, unknown ones
+/// between.
 struct TaggedFieldWriter {
     private var unknown: ArraySlice<TaggedField>
     private var count: UInt32 = 0

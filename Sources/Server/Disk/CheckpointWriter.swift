@@ -2,8 +2,8 @@ internal import MillraceBase
 internal import Storage
 internal import Synchronization
 
-/// Joins what the shards say for the checkpoint files, which are one set for a directory, and writes
-/// them. Called on disk threads.
+/// Joins what the shards say for the checkpoint files, which are one set for a directory, and
+/// writes them. Called on disk threads.
 final class CheckpointWriter: Sendable {
     private let byShard: Mutex<[Int: DirectoryCheckpoints]>
     private let log: Log

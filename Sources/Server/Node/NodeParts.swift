@@ -123,7 +123,8 @@ struct NodeParts {
         }
     }
 
-    /// Log files that a shard keeps open: half of what the process may, the rest is for connections.
+    /// Log files that a shard keeps open: half of what the process may, the rest is for
+    /// connections.
     private static func openFilesMax(shards: Int) -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
