@@ -251,8 +251,12 @@ extension NodeSettings.LogWork {
     init(_ config: ServerConfig) {
         retentionCheckInterval = config.milliseconds("log.retention.check.interval.ms")
         initialDelay = config.milliseconds("log.initial.task.delay.ms")
-        recoveryPointInterval = config.milliseconds("log.flush.offset.checkpoint.interval.ms")
-        startOffsetInterval = config.milliseconds("log.flush.start.offset.checkpoint.interval.ms")
+        // Kafka takes 0 here; a loop that does nothing else would be the answer.
+        let least = Duration.milliseconds(100)
+        recoveryPointInterval = max(
+            least, config.milliseconds("log.flush.offset.checkpoint.interval.ms"))
+        startOffsetInterval = max(
+            least, config.milliseconds("log.flush.start.offset.checkpoint.interval.ms"))
         producerExpiration = config.milliseconds("producer.id.expiration.ms")
         flushCheckInterval = config.milliseconds("log.flush.scheduler.interval.ms")
     }

@@ -17,16 +17,18 @@ final class CheckpointWriter: Sendable {
     func write(
         _ checkpoints: DirectoryCheckpoints, of shard: Int, to directory: LogDirectory
     ) {
-        let all = byShard.withLock { byShard in
-            byShard[shard] = checkpoints
-            return byShard.values.reduce(into: DirectoryCheckpoints()) { all, part in
-                all.recoveryPoints.merge(part.recoveryPoints) { $1 }
-                all.startOffsets.merge(part.startOffsets) { $1 }
-                all.highWatermarks.merge(part.highWatermarks) { $1 }
-            }
-        }
         do throws(StorageError) {
-            try directory.writeCheckpoints(all)
+            // The lock is held while the files are written: they are one set, and two writers
+            // would rename each other's temporary files away.
+            try byShard.withLock { byShard throws(StorageError) in
+                byShard[shard] = checkpoints
+                let all = byShard.values.reduce(into: DirectoryCheckpoints()) { all, part in
+                    all.recoveryPoints.merge(part.recoveryPoints) { $1 }
+                    all.startOffsets.merge(part.startOffsets) { $1 }
+                    all.highWatermarks.merge(part.highWatermarks) { $1 }
+                }
+                try directory.writeCheckpoints(all)
+            }
         } catch {
             log.error(
                 "checkpoints not written", code: "storage.checkpoint",
