@@ -75,7 +75,7 @@ import Testing
         shard.bytesIn.add(100)
         metrics.memory(owner: "net") { 12 }
         metrics.certificateExpiry(listener: "SSL") { 1.8e9 }
-        metrics.connections.set(2)
+        metrics.registry.counter("millrace_net_connections_accepted_total", help: "Accepted.") { 2 }
         metrics.flushTime.record(1_000_000)
         let pages = NodePages(
             health: NodeHealth(clock: { .zero }), registry: metrics.registry)

@@ -4,28 +4,15 @@ package import MillraceBase
 /// own, so that counting a request costs no locked instruction.
 package final class NodeMetrics: Sendable {
     package let registry: MetricsRegistry
-    /// Connections open now, over all listeners.
-    package let connections: Gauge
-    package let connectionsAccepted: Counter
-    package let connectionsRefused: Counter
-    package let handshakesFailed: Counter
     /// From a disk thread's start of an fdatasync to its end.
     package let flushTime: Histogram
     /// From the staging of an append to its being written.
     package let appendTime: Histogram
+    /// From the append of a metadata change to its commit.
     package let metadataCommitTime: Histogram
 
     package init(registry: MetricsRegistry = MetricsRegistry()) {
         self.registry = registry
-        connections = registry.gauge(
-            "millrace_net_connections", help: "Connections open now.")
-        connectionsAccepted = registry.counter(
-            "millrace_net_connections_accepted_total", help: "Connections accepted.")
-        connectionsRefused = registry.counter(
-            "millrace_net_connections_refused_total",
-            help: "Connections closed at once for a limit.")
-        handshakesFailed = registry.counter(
-            "millrace_net_tls_handshakes_failed_total", help: "TLS handshakes that failed.")
         flushTime = registry.latency(
             "millrace_storage_flush_seconds", help: "Time of an fdatasync of a log.")
         appendTime = registry.latency(

@@ -40,6 +40,15 @@ package final class MetricsRegistry: Sendable {
         return Counter()  // the name has another type: counted, but not shown
     }
 
+    /// A counter that something else keeps, read when the metrics are asked for, on the thread that
+    /// asks.
+    package func counter(
+        _ name: String, help: String, _ labels: Labels = [],
+        reading: @escaping @Sendable () -> Int64
+    ) {
+        _ = instrument(name, help, "counter", labels) { .reading { Double(reading()) } }
+    }
+
     /// A gauge that code sets.
     package func gauge(_ name: String, help: String, _ labels: Labels = []) -> Gauge {
         let made = instrument(name, help, "gauge", labels) { .gauge(Gauge()) }

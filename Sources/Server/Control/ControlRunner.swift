@@ -34,6 +34,7 @@ package final class ControlRunner: Sendable {
     private let log: Log
     private let post: Post
     private let onServing: @Sendable () -> Void
+    private let commitTime: Histogram?
 
     /// The epoch of this broker's registration; −1 before there is one.
     package var brokerEpoch: Int64 { epoch.load(ordering: .relaxed) }
@@ -47,9 +48,11 @@ package final class ControlRunner: Sendable {
     /// - Throws: `CommandError`: the one line that says why the log cannot be used.
     package init(
         settings: NodeSettings, directory: LogDirectory, post: @escaping Post, shardCount: Int,
-        listenerPorts: [String: UInt16], log: Log, onServing: @escaping @Sendable () -> Void
+        listenerPorts: [String: UInt16], log: Log, metrics: NodeMetrics? = nil,
+        onServing: @escaping @Sendable () -> Void
     ) throws(CommandError) {
         (self.log, self.post, self.onServing) = (log, post, onServing)
+        commitTime = metrics?.metadataCommitTime
         wake = eventfd(0, Int32(EFD_CLOEXEC))
         started = eventfd(0, Int32(EFD_CLOEXEC))
         guard wake >= 0, started >= 0 else { throw CommandError("cannot make an eventfd") }
@@ -165,6 +168,8 @@ package final class ControlRunner: Sendable {
         let directory: LogDirectory
         let runner: ControlRunner
         var needsSync = false
+        /// When the first append was made that is not durable.
+        var appendedAt: Instant?
         var hasFailed = false
 
         mutating func handle(_ event: ControlEvent, _ loop: inout ControlLoop) {
@@ -191,7 +196,13 @@ package final class ControlRunner: Sendable {
             guard needsSync, !hasFailed else { return [] }
             needsSync = false
             do throws(MetadataStoreError) {
-                return [.raft(.persisted(end: try store.sync(now: SystemClock.now())))]
+                let end = try store.sync(now: SystemClock.now())
+                if let start = appendedAt {
+                    let time = SystemClock.now().instant - start
+                    runner.commitTime?.record(UInt64(clamping: time.nanosecondsClamped))
+                }
+                appendedAt = nil
+                return [.raft(.persisted(end: end))]
             } catch {
                 return [failed(error)]
             }
@@ -206,6 +217,7 @@ package final class ControlRunner: Sendable {
                     return .raft(.stateSaved(state))
                 case .persist(let bytes, _):
                     guard !hasFailed else { return nil }
+                    appendedAt = appendedAt ?? SystemClock.now().instant
                     try store.append(bytes, now: SystemClock.now())
                     needsSync = true
                 case .takeSnapshot(let id, let image, let timestamp):

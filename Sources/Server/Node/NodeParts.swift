@@ -65,7 +65,7 @@ struct NodeParts {
         let control = try ControlRunner(
             settings: settings, directory: directory,
             post: { shard, message in boxes[shard].post(.message(message)) }, shardCount: count,
-            listenerPorts: ports, log: sink.logger("control"),
+            listenerPorts: ports, log: sink.logger("control"), metrics: metrics,
             onServing: {
                 health.report("metadata", problem: nil)
                 for box in boxes { box.post(.serve(listening)) }
@@ -217,6 +217,19 @@ extension NodeMetrics {
     fileprivate func observe(_ counters: NetCounters) {
         registry.gauge("millrace_net_connections", help: "Connections open now.") {
             Double(counters.connectionsOpen.value)
+        }
+        let counts: [(name: String, help: String, counter: NetCounter)] = [
+            ("connections_accepted_total", "Connections accepted.", counters.connectionsAccepted),
+            (
+                "connections_refused_total", "Connections closed at once because of a limit.",
+                counters.connectionsRefused
+            ),
+            ("tls_handshakes_failed_total", "Failed TLS handshakes.", counters.handshakesFailed),
+            ("received_bytes_total", "Bytes read from sockets.", counters.bytesReceived),
+            ("sent_bytes_total", "Bytes written to sockets.", counters.bytesSent),
+        ]
+        for (name, help, counter) in counts {
+            registry.counter("millrace_net_\(name)", help: help) { Int64(counter.value) }
         }
     }
 }
