@@ -154,6 +154,50 @@ import Testing
         }
     }
 
+    @Test func nothingThatTheDiskRefusedIsAcknowledgedAndTheRestComesBack() throws {
+        let files = MemoryFileSystem()
+        let settings = try settings("/data")
+        _ = try StorageCommand.format(settings, fileSystem: files)
+        let directory = try LogDirectory.open("/data", fileSystem: files, nodeID: NodeID(1))
+        let shards = Shards()
+        let runner = try start(settings, directory, shards)
+        try create("kept", runner, shards)
+        files.fail(.sync, path: "", code: 5, lasting: true)
+        #expect(try codes("lost", runner, shards) == 56)
+        files.heal()
+        // The directory is offline until the next start: nobody knows what the disk holds.
+        #expect(try codes("later", runner, shards) == 56)
+        #expect(directory.offlineCause?.code == 5)
+        runner.stop()
+        files.killProcess()
+        let again = try LogDirectory.open("/data", fileSystem: files, nodeID: NodeID(1))
+        let others = Shards()
+        let second = try start(settings, again, others)
+        let view = try #require(others.state.withLock { $0.updates.last?.view })
+        #expect(view.seen(through: "PLAINTEXT").topic(named: "kept") != nil)
+        #expect(try codes("later", second, others) == 0)
+        second.stop()
+    }
+
+    /// Makes a topic and gives the answer's error code.
+    private func codes(
+        _ name: String, _ runner: ControlRunner, _ shards: Shards
+    ) throws -> Int16 {
+        var request = CreateTopicsRequest()
+        var topic = CreateTopicsRequest.Topic()
+        (topic.name, topic.numPartitions, topic.replicationFactor) = (name, 1, 1)
+        request.topics = [topic]
+        let info = ConnectionInfo(listener: "PLAINTEXT", clientHost: "/127.0.0.1")
+        let before = shards.state.withLock { $0.replies.count }
+        runner.post(.request(.createTopics(request), token(.createTopics, version: 7), info))
+        wait(shards) { $0.replies.count > before }
+        let reply = try #require(shards.state.withLock { $0.replies.last?.1 })
+        return try reply.bytes.withUnsafeBytes { bytes in
+            var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[9...]))
+            return try CreateTopicsResponse(from: &reader, version: 7).topics.first?.errorCode ?? -1
+        }
+    }
+
     private func create(_ name: String, _ runner: ControlRunner, _ shards: Shards) throws {
         var request = CreateTopicsRequest()
         var topic = CreateTopicsRequest.Topic()

@@ -40,6 +40,12 @@ import Testing
         #expect(
             text(verbose)
                 == "[-] certificate: expires in 3 days\n[+] disk: ok\n[+] metadata: ok\nfailing\n")
+        let fault = Mutex<String?>(nil)
+        health.watch("log directory") { fault.withLock { $0 } }
+        #expect(get(pages, "/readyz").status == 200)
+        fault.withLock { $0 = "cannot sync" }
+        #expect(get(pages, "/readyz").status == 503)
+        fault.withLock { $0 = nil }
         health.stop()
         #expect(get(pages, "/readyz").status == 503)
         #expect(get(pages, "/livez").status == 200)

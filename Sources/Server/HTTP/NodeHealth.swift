@@ -15,6 +15,7 @@ package final class NodeHealth: Sendable {
     private struct State {
         var checks: [String: Check] = [:]
         var beats: [String: Instant] = [:]
+        var watched: [(name: String, isNeeded: Bool, reading: @Sendable () -> String?)] = []
         var stopping = false
     }
 
@@ -33,6 +34,14 @@ package final class NodeHealth: Sendable {
             $0.checks[name] = Check(
                 name: name, problem: problem, isNeededToServe: isNeededToServe)
         }
+    }
+
+    /// Has something read whenever health is asked for, on the thread that asks: its problem, or
+    /// nil while it is well.
+    package func watch(
+        _ name: String, isNeededToServe: Bool = true, reading: @escaping @Sendable () -> String?
+    ) {
+        state.withLock { $0.watched.append((name, isNeededToServe, reading)) }
     }
 
     /// A loop turned. At most once a second, by its timer.
@@ -56,6 +65,9 @@ package final class NodeHealth: Sendable {
                         name: "loop \(loop)",
                         problem: hangs ? "no turn for \((now - last).components.seconds) s" : nil,
                         isNeededToServe: true))
+            }
+            for (name, isNeeded, reading) in state.watched {
+                checks.append(Check(name: name, problem: reading(), isNeededToServe: isNeeded))
             }
             if state.stopping {
                 checks.append(

@@ -37,6 +37,8 @@ package final class NodeProcess: Sendable {
         health = NodeHealth(clock: { MonotonicClock.now() })
         health.report("metadata", problem: "not loaded yet")
         directory = try Self.openDirectory(settings)
+        let data = directory
+        health.watch("log directory") { data.offlineCause?.description }
         let metrics = NodeMetrics()
         let parts = NodeParts(
             settings: settings, directory: directory, metrics: metrics, sink: sink)
