@@ -103,7 +103,9 @@ let package = Package(
             name: "TestSupport", dependencies: ["MillraceBase"], path: "Tests/TestSupport",
             swiftSettings: swiftSettings),
         tests("MillraceBaseTests", ["MillraceBase"]),
-        tests("MillraceProtocolTests", ["MillraceBase", "MillraceProtocol"]),
+        tests(
+            "MillraceProtocolTests", ["MillraceBase", "MillraceProtocol", "MillraceRecords"],
+            exclude: ["Vectors", "clients"]),
         tests("MillraceRecordsTests", ["MillraceBase", "MillraceRecords", "CMillrace"]),
         tests(
             "MillraceClientCoreTests",

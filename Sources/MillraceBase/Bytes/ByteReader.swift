@@ -10,6 +10,9 @@ package struct ByteReader {
     @usableFromInline package let end: Int
     /// Bytes read.
     @usableFromInline package internal(set) var position: Int
+    /// How much memory, in bytes, what is read may still take as arrays. An element of two bytes
+    /// can become one of a hundred: without a limit a frame of 100 MiB would take gigabytes.
+    @usableFromInline package var memoryLeft = 128 << 20
 
     @inlinable
     package init(_ bytes: UnsafeRawBufferPointer) {
@@ -132,6 +135,18 @@ package struct ByteReader {
     @inlinable
     package mutating func readBytes(_ count: Int) throws(CodecError) -> [UInt8] {
         Array(try readSlice(count))
+    }
+
+    /// Takes an array of `count` elements of `stride` bytes in memory from what may still be used.
+    @inlinable
+    package mutating func charge(_ count: Int, stride: Int, at start: Int) throws(CodecError) {
+        guard count > 0 else { return }
+        // What malloc and the array's header take, whatever its size.
+        let overhead = 48
+        guard count <= (memoryLeft &- overhead) / stride else {
+            throw .impossibleLength(at: start)
+        }
+        memoryLeft &-= overhead &+ count &* stride
     }
 
     /// `count` bytes of UTF-8.

@@ -57,6 +57,7 @@ extension ByteReader {
             guard nullable else { throw .unexpectedNull(at: start) }
             return nil
         }
+        try charge(length, stride: 1, at: start)
         return try readBytes(length)
     }
 
@@ -87,6 +88,7 @@ extension ByteReader {
             guard nullable else { throw .unexpectedNull(at: start) }
             return nil
         }
+        try charge(count, stride: MemoryLayout<T>.stride, at: start)
         var array: [T] = []
         array.reserveCapacity(count)
         for _ in 0..<count { array.append(try readInteger()) }
@@ -107,6 +109,7 @@ extension ByteReader {
             guard nullable else { throw .unexpectedNull(at: start) }
             return nil
         }
+        try charge(count, stride: MemoryLayout<String>.stride, at: start)
         var array: [String] = []
         for _ in 0..<count { array.append(try readString(flexible)) }
         return array
@@ -124,6 +127,7 @@ extension ByteReader {
             guard nullable else { throw .unexpectedNull(at: start) }
             return nil
         }
+        try charge(count, stride: MemoryLayout<Uuid>.stride, at: start)
         var array: [Uuid] = []
         array.reserveCapacity(count)
         for _ in 0..<count { array.append(try readUuid()) }
@@ -158,6 +162,7 @@ extension ByteReader {
             guard nullable else { throw .unexpectedNull(at: start) }
             return nil
         }
+        try charge(count, stride: MemoryLayout<T>.stride, at: start)
         var array: [T] = []
         // An element takes a byte at least, so a count may promise many more than follow: memory
         // grows with what is read.
@@ -191,6 +196,7 @@ extension ByteReader {
         let start = position
         let count = try readUnsignedVarint()
         guard Int(count) <= remaining / 2 else { throw .impossibleLength(at: start) }
+        try charge(Int(count), stride: MemoryLayout<TaggedField>.stride, at: start)
         return count
     }
 
