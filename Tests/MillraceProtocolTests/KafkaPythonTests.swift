@@ -57,10 +57,26 @@ struct KafkaPythonTests {
     }
 
     @Test func kafkaPython2AgreesForEachMessageThatItHas() async throws {
-        try await compare("kafka-python-2/bin/python", exceptions: [], atLeast: 400)
+        try await compare(
+            "kafka-python-2/bin/python",
+            exceptions: [
+                // Described as inflexible, or without a field, or with its fields in another order.
+                "DescribeAclsRequest 2", "DescribeAclsResponse 2", "DescribeConfigsResponse 1",
+                "DescribeGroupsResponse 3", "FindCoordinatorResponse 1", "ListOffsetsRequest 4",
+                "ListOffsetsRequest 5", "ProduceResponse 8",
+                // Forgotten topics cannot be read: a class stands where an object belongs.
+                "FetchRequest 7", "FetchRequest 8", "FetchRequest 9", "FetchRequest 10",
+                "FetchRequest 11",
+            ], atLeast: 400)
     }
 
     @Test func kafkaPython3AgreesForEachMessageThatItHas() async throws {
-        try await compare("clients/bin/python", exceptions: [], atLeast: 1000)
+        try await compare(
+            "clients/bin/python",
+            exceptions: [
+                // An answer with an error, such as these random ones, is read as version 0.
+                "ApiVersionsResponse 1", "ApiVersionsResponse 2", "ApiVersionsResponse 3",
+                "ApiVersionsResponse 4",
+            ], atLeast: 1500)
     }
 }
