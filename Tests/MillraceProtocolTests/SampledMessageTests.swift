@@ -3,7 +3,8 @@ import MillraceProtocol
 import TestSupport
 import Testing
 
-/// Random messages of every type at every version, written by an encoder apart from the generated one.
+/// Random messages of every type at every version, written by an encoder apart from the generated
+/// one.
 struct SampledMessageTests {
     private static let samples = 12
 
