@@ -7,7 +7,8 @@ package enum HandlerTable {
         .produce, .fetch, .listOffsets, .offsetForLeaderEpoch, .deleteRecords, .initProducerID,
         .apiVersions, .describeLogDirs, .metadata, .describeCluster, .describeTopicPartitions,
         .createTopics, .deleteTopics, .createPartitions, .describeConfigs, .alterConfigs,
-        .incrementalAlterConfigs,
+        .incrementalAlterConfigs, .findCoordinator, .joinGroup, .syncGroup, .heartbeat, .leaveGroup,
+        .offsetCommit, .offsetFetch, .offsetDelete, .listGroups, .describeGroups, .deleteGroups,
     ]
 
     /// By API key.

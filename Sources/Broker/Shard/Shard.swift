@@ -240,6 +240,8 @@ package final class Shard {
             answer(query, from: shard, operation: operation)
         case .answer(let operation, let answer): answered(operation, answer)
         case .coordinator(let call): coordinate(call)
+        case .coordinated(let operation, let part, let response):
+            coordinated(operation, part, response)
         }
     }
 

@@ -1,3 +1,4 @@
+package import Coordinators
 package import MillraceBase
 package import MillraceProtocol
 internal import Storage
@@ -23,8 +24,9 @@ package enum ShardMessage: Sendable {
     /// Ask partitions of this shard.
     case query(PartitionQuery, from: Int, operation: UInt64)
     case answer(operation: UInt64, PartitionAnswer)
-    /// A request to this shard's coordinators, answered with `.reply`.
+    /// A request to this shard's coordinators.
     case coordinator(CoordinatorCall)
+    case coordinated(operation: UInt64, part: Int, GroupResponse)
 }
 
 /// What shards say to the control loop.
@@ -50,34 +52,15 @@ package enum ControlRequest: Sendable {
     case incrementalAlterConfigs(IncrementalAlterConfigsRequest)
 }
 
-/// A request of a client to a group coordinator, on its way to the shard that has the partition.
+/// A request to a group coordinator, on its way to the shard that has the partition; answered with
+/// `ShardMessage.coordinated`.
 package struct CoordinatorCall: Sendable {
-    /// Of `__consumer_offsets`.
-    package var partition: Int32
-    package var token: ReplyToken
-    package var clientID: String
-    package var clientHost: String
-    package var request: CoordinatorRequest
-
-    package init(
-        partition: Int32, token: ReplyToken, clientID: String, clientHost: String,
-        request: CoordinatorRequest
-    ) {
-        (self.partition, self.token) = (partition, token)
-        (self.clientID, self.clientHost, self.request) = (clientID, clientHost, request)
-    }
-}
-
-/// The requests that group coordinators answer.
-package enum CoordinatorRequest: Sendable {
-    case joinGroup(JoinGroupRequest)
-    case syncGroup(SyncGroupRequest)
-    case heartbeat(HeartbeatRequest)
-    case leaveGroup(LeaveGroupRequest)
-    case offsetCommit(OffsetCommitRequest)
-    case offsetFetch(OffsetFetchRequest)
-    case offsetDelete(OffsetDeleteRequest)
-    case listGroups(ListGroupsRequest)
-    case describeGroups(DescribeGroupsRequest)
-    case deleteGroups(DeleteGroupsRequest)
+    /// Of `__consumer_offsets`; nil asks all coordinators of the shard, for a list.
+    package var partition: Int32?
+    /// Who asks: a shard, one of its operations, and the part of that which this is.
+    package var shard: Int
+    package var operation: UInt64
+    package var part: Int
+    package var client: GroupClient
+    package var request: GroupRequest
 }
