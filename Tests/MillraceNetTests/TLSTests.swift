@@ -70,7 +70,8 @@ import Testing
         #expect(failure.serverName == "localhost")
         #expect(failure.peer.hasPrefix("127.0.0.1:"))
         let line = try server.lines.next()
-        #expect(line.contains("NET-002") && line.contains("peer did not return a certificate"))
+        #expect(
+            line.contains("net.handshake") && line.contains("peer did not return a certificate"))
         #expect(line.contains("localhost") && line.contains("TLSv1."))
     }
 

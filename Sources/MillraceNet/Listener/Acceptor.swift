@@ -148,7 +148,7 @@ final class AcceptorList {
             case .perIP(let limit): ("max.connections.per.ip", limit)
             }
         loop.log.warn(
-            "connection refused: \(key) is reached", code: "NET-004",
+            "connection refused: \(key) is reached", code: "net.limit",
             [
                 "peer": .text("\(arrival.peer)"), "listener": .text(acceptor.socket.name),
                 "limit": .integer(Int64(limit)),
@@ -170,7 +170,7 @@ final class AcceptorList {
             isShort = true
             loop.log.error(
                 "cannot accept connections: \(NetError.text(of: code)); trying again every second",
-                code: "NET-001")
+                code: "net.descriptors")
         }
         for acceptor in acceptors.compactMap({ $0 }) where acceptor.isWatched {
             loop.unwatch(acceptor.socket.descriptor)
@@ -203,7 +203,7 @@ final class AcceptorList {
             case .failed(let error):
                 loop.log.error(
                     "changed TLS files are not taken up, the earlier ones stay: \(error)",
-                    code: "NET-003", ["listener": .text(acceptor.socket.name)])
+                    code: "net.certificate", ["listener": .text(acceptor.socket.name)])
             }
         }
     }

@@ -33,6 +33,7 @@ package struct LoopTimerID: Hashable, Sendable {
 package final class EventLoop {
     /// When this turn began. Read once a turn.
     package private(set) var now: Instant
+    private var timestamp: Timestamp
     package weak var delegate: (any EventLoopDelegate)?
 
     let settings: EventLoopSettings
@@ -75,6 +76,7 @@ package final class EventLoop {
         self.settings = settings
         self.log = log
         now = Self.monotonicNow()
+        timestamp = Self.wallClockNow()
         events = .allocate(capacity: 256)
         vectors = .allocate(capacity: Connection.vectorsMax)
         receiveBuffer = .allocate(
@@ -96,12 +98,13 @@ package final class EventLoop {
         static let acceptorBase: UInt64 = 0xFFFF_FFFF_0000_0000
     }
 
-    /// Both clocks; the monotonic one as of the beginning of this turn.
-    package var moment: Moment {
+    /// Both clocks as of the beginning of this turn.
+    package var moment: Moment { Moment(instant: now, timestamp: timestamp) }
+
+    private static func wallClockNow() -> Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-        return Moment(instant: now, timestamp: Timestamp(milliseconds))
+        return Timestamp(Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
     static func monotonicNow() -> Instant {
@@ -180,6 +183,7 @@ package final class EventLoop {
     package func turn() {
         let count = waitForEvents()
         now = Self.monotonicNow()
+        timestamp = Self.wallClockNow()
         for index in 0..<count { handle(events[index]) }
         continueReady()
         for port in ports { port.drain() }
@@ -332,11 +336,11 @@ extension EventLoop {
         acceptors.connectionEnded(connection)
         if case .handshakeFailed(let failure) = reason {
             settings.counters?.handshakesFailed.add(1)
-            log.warn("\(failure)", code: "NET-002", ["listener": .text(connection.listener)])
+            log.warn("\(failure)", code: "net.handshake", ["listener": .text(connection.listener)])
         }
         if case .frameSize(let size) = reason {
             log.warn(
-                "a frame of a size that is not allowed: connection closed", code: "NET-005",
+                "a frame of a size that is not allowed: connection closed", code: "net.frame",
                 ["peer": .text("\(connection.peer)"), "size": .integer(Int64(size))])
         }
         connection.handler.closed(connection, reason: reason)

@@ -84,14 +84,8 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     private func note(_ reason: CloseReason, of connection: Connection) {
         let peer = LogValue.text("\(connection.peer)")
         switch reason {
-        case .handshakeFailed(let failure):
-            around.log.warn(
-                "TLS handshake failed", code: "net.handshake",
-                ["listener": .text(connection.listener), "failure": .text(failure.description)])
-        case .frameSize(let size):
-            around.log.warn(
-                "connection closed: impossible frame size", code: "net.frame",
-                ["peer": peer, "size": LogValue(size)])
+        // The loop has written a line for these itself.
+        case .handshakeFailed, .frameSize: break
         case .memoryExhausted:
             around.log.warn(
                 "connection closed: the memory for requests is used up", code: "net.memory",
@@ -194,13 +188,17 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         guard !reply.insertions.isEmpty else { return connection.send(reply.bytes) }
         var start = 0
         for insertion in reply.insertions {
-            if insertion.position > start {
-                connection.send(Array(reply.bytes[start..<insertion.position]))
-            }
+            send(reply.bytes, start..<insertion.position, on: connection)
             send(insertion.slice, on: connection)
             start = insertion.position
         }
-        if start < reply.bytes.count { connection.send(Array(reply.bytes[start...])) }
+        send(reply.bytes, start..<reply.bytes.count, on: connection)
+    }
+
+    private func send(_ bytes: [UInt8], _ range: Range<Int>, on connection: Connection) {
+        bytes.withUnsafeBytes {
+            connection.send(copying: UnsafeRawBufferPointer(rebasing: $0[range]))
+        }
     }
 
     private func send(_ slice: LogSlice, on connection: Connection) {
