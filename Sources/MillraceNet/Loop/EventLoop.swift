@@ -3,13 +3,6 @@ internal import CMillraceTLS
 internal import Glibc
 package import MillraceBase
 
-/// Told when a turn of the loop is over.
-package protocol EventLoopDelegate: AnyObject {
-    /// All events, messages and timers of this turn are handled; what is sent from here still
-    /// leaves in this turn. The loop's thread.
-    func turnEnded(_ loop: EventLoop)
-}
-
 /// Sizes and times of an event loop.
 package struct EventLoopSettings: Sendable {
     /// The receive buffer that the loop's connections share; at least 128 KiB.
