@@ -1,7 +1,8 @@
 internal import MillraceBase
 package import MillraceRecords
 
-/// Reads the batches of a coordinator's log: record by record, with the transactions they belong to.
+/// Reads the batches of a coordinator's log: record by record, with the transactions they belong
+/// to.
 package enum CoordinatorLogReader {
     /// What the log says.
     package enum Entry: Equatable, Sendable {

@@ -24,10 +24,10 @@ package struct RequestToken: RawRepresentable, Hashable, Sendable {
 
 /// Changes that were appended and are not committed yet, with what waits for them.
 ///
-/// The one pattern for replicated state: a decision gives records, they are appended and at the same
-/// moment replayed into the state, and whoever is to be told waits here until they are committed. If
-/// leadership or the disk is lost, the state is dropped whole, so that nothing replayed too early can
-/// be seen.
+/// The one pattern for replicated state: a decision gives records, they are appended and at the
+/// same moment replayed into the state, and whoever is to be told waits here until they are
+/// committed. If leadership or the disk is lost, the state is dropped whole, so that nothing
+/// replayed too early can be seen.
 struct PendingChanges<Waiting> {
     private var next: UInt64 = 1
     private var waiting: [ChangeToken: [Waiting]] = [:]
