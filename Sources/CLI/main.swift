@@ -1,1 +1,1 @@
-print("millrace")
+Millrace.main()

@@ -13,3 +13,7 @@ void millrace_describe_error(int code, char *buffer, size_t size) {
     const char *name = strerrordesc_np(code);
     snprintf(buffer, size, "%s", name ? name : "unknown error");
 }
+
+int millrace_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}

@@ -1,5 +1,6 @@
 // What Glibc's module does not show to Swift: epoll, eventfd, timerfd, sendfile, accept4, preadv2, statx.
 #pragma once
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
@@ -13,3 +14,6 @@ long millrace_read_cached(int descriptor, void *buffer, size_t count, int64_t po
 
 /// The system's words for an error number, ended by 0.
 void millrace_describe_error(int code, char *buffer, size_t size);
+
+/// Has a spawned process close all descriptors from `first` on; 0, or an error number.
+int millrace_spawn_close_from(posix_spawn_file_actions_t *actions, int first);

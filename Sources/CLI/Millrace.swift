@@ -1,0 +1,60 @@
+internal import Glibc
+
+/// The program: its commands, and how one of them is run.
+enum Millrace {
+    static let version = "0.1.0"
+
+    /// Verbs of every day, and what needs no noun.
+    static let topLevel: [Command] = [
+        ServerCommand.command,
+        CompletionCommand.command,
+        DocsCommand.command,
+    ]
+
+    static let nouns: [Noun] = [
+        Noun(
+            name: "local", summary: "A cluster for development on this machine",
+            commands: LocalCommand.all),
+        Noun(
+            name: "storage", summary: "The data directories of a node",
+            commands: StorageCommands.all),
+        Noun(
+            name: "cert", summary: "Development certificates for TLS", commands: CertCommand.all),
+    ]
+
+    /// Runs the command line of this process and ends the process.
+    static func main() -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    }
+
+    private static func run(_ words: [String]) -> ExitCode {
+        do throws(CLIError) {
+            var parser = CommandLineParser(nouns: nouns, topLevel: topLevel)
+            switch try parser.parse(words) {
+            case .version:
+                Terminal.write("millrace \(version)\n")
+                return .done
+            case .help(let command?, _):
+                Terminal.write(HelpText.of(command))
+                return .done
+            case .help(nil, let noun?):
+                Terminal.write(HelpText.of(noun))
+                return .done
+            case .help(nil, nil):
+                let text = HelpText.all(nouns: nouns, topLevel: topLevel)
+                if words.isEmpty {
+                    Terminal.note(text)
+                    return .usage
+                }
+                Terminal.write(text)
+                return .done
+            case .run(let invocation):
+                return try invocation.command.run(invocation)
+            }
+        } catch {
+            Terminal.error(error.message)
+            return error.exitCode
+        }
+    }
+}
