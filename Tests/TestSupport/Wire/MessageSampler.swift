@@ -8,6 +8,8 @@ package struct MessageSampler {
     package var addsUnknownTags = true
     /// Texts and bytes are at most this long, but for a few.
     package var lengthMax = 12
+    /// Texts that every second one is taken from, such as names of topics that exist.
+    package var vocabulary: [String] = []
     private var output: [UInt8] = []
     private var version = 0
     private var isFlexible = false
@@ -141,6 +143,7 @@ package struct MessageSampler {
     }
 
     private mutating func randomText() -> String {
+        if !vocabulary.isEmpty, chance(2) { return vocabulary.randomElement(using: &random) ?? "" }
         let count = Int.random(in: 0...(chance(20) ? 200 : lengthMax), using: &random)
         let alphabet: [Character] = ["a", "b", "0", ".", "-", "_", "é", "世", "🦕", "\0"]
         return String((0..<count).map { _ in alphabet.randomElement(using: &random) ?? "a" })
