@@ -30,7 +30,7 @@ struct TestConnection {
             var sent = 0
             while sent < raw.count, let base = raw.baseAddress {
                 let count = Foundation.send(
-                    descriptor, base + sent, raw.count - sent, Int32(MSG_NOSIGNAL.rawValue))
+                    descriptor, base + sent, raw.count - sent, Int32(MSG_NOSIGNAL))
                 guard count > 0 else { return }
                 sent += count
             }
