@@ -11,9 +11,9 @@ enum ReferencePages {
         var text = """
             # Commands
 
-            Made by `make docs` from the table in `Sources/CLI`. Exit codes: 0 done; 1 failed, or any
-            row failed; 2 a check says unhealthy; 3 unreachable or timed out; 4 denied; 64 usage;
-            130 interrupted.
+            Made by `make docs` from the table in `Sources/CLI`. Exit codes: 0 done; 1 failed, or
+            any row failed; 2 a check says unhealthy; 3 unreachable or timed out; 4 denied;
+            64 usage; 130 interrupted.
 
             Flags of every command that talks to a cluster:
 

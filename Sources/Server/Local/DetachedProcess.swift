@@ -7,8 +7,8 @@ enum DetachedProcess {
     /// POSIX_SPAWN_SETSID, which the C headers hide from Swift.
     private static let newSession: Int16 = 0x80
 
-    /// Starts a program in a session of its own, with none of our descriptors: input is empty, output
-    /// and errors are appended to a file.
+    /// Starts a program in a session of its own, with none of our descriptors: input is empty,
+    /// output and errors are appended to a file.
     /// - Returns: its process id.
     static func start(
         _ program: String, _ arguments: [String], environment: [String: String], log: String

@@ -5,8 +5,8 @@ internal import MillraceNet
 
 /// `millrace local`: a cluster for development on this machine, in one directory.
 ///
-/// `DIR/node-1/` holds server.properties, data/, node.log and node.pid; `DIR/ca/` the authority of a
-/// cluster with TLS. Nodes listen on the loopback address and live on when the command has ended.
+/// `DIR/node-1/` holds server.properties, data/, node.log and node.pid; `DIR/ca/` the authority of
+/// a cluster with TLS. Nodes listen on the loopback address and live on when the command has ended.
 package struct LocalCluster {
     /// One node as it is now.
     package struct Node: Sendable {
