@@ -33,10 +33,16 @@ struct NodeParts {
             } catch {
                 throw CommandError(
                     "listener \(listener.name): \(error.description): "
-                        + "end that process, or change listeners")
+                        + Self.remedy(for: error, setting: "listeners"))
             }
         }
         return sockets
+    }
+
+    /// What mends an address that cannot be listened on.
+    private static func remedy(for error: NetError, setting: String) -> String {
+        if case .addressInUse = error { return "end that process, or change \(setting)" }
+        return "change \(setting)"
     }
 
     /// How many shards there are: `millrace.shards`, or by the number of processors.
@@ -207,7 +213,7 @@ struct NodeParts {
         } catch {
             throw CommandError(
                 "millrace.http.listener: \(error.description): "
-                    + "end that process, or change millrace.http.listener")
+                    + Self.remedy(for: error, setting: "millrace.http.listener"))
         }
     }
 }
