@@ -37,10 +37,12 @@ class Confluent(expectations.Client):
         return {"bootstrap.servers": self.bootstrap, "security.protocol": "ssl", "ssl.ca.location": self.ca, **more}
 
     def create_topic(self, topic, partitions):
-        AdminClient(self.settings()).create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
+        admin = AdminClient(self.settings())  # held: its futures end with it
+        admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
 
     def delete_topic(self, topic):
-        AdminClient(self.settings()).delete_topics([topic])[topic].result(30)
+        admin = AdminClient(self.settings())
+        admin.delete_topics([topic])[topic].result(30)
 
     def list_topics(self):
         return AdminClient(self.settings()).list_topics(timeout=30).topics

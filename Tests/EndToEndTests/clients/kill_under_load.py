@@ -25,7 +25,8 @@ options = parser.parse_args()
 chance = random.Random(options.seed)
 topic = f"kill-{options.seed}-{int(time.time())}"
 
-AdminClient({"bootstrap.servers": options.bootstrap}).create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+admin = AdminClient({"bootstrap.servers": options.bootstrap})
+admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
 producer = Producer({
     "bootstrap.servers": options.bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 2,
     "message.timeout.ms": 300_000, "socket.timeout.ms": 5_000, "reconnect.backoff.max.ms": 200, "compression.codec": "lz4"})
