@@ -106,7 +106,7 @@ final class ShardHarness {
     func makeTopic(_ name: String, partitions: Int32 = 1, _ overrides: [String: String] = [:])
         -> TopicID
     {
-        let id = TopicID(Uuid(high: 7, low: UInt64(name.utf8.reduce(0) { $0 &* 31 &+ Int($1) })))
+        let id = TopicID(Uuid(high: 7, low: name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }))
         let update = MetadataUpdate(
             view: MetadataView(
                 image: image, clusterID: "AAAAAAAAAAAAAAAAAAAAAA", nodeID: NodeID(1),
@@ -122,6 +122,16 @@ final class ShardHarness {
             ], brokerConfigChanged: false)
         for shard in shards.indices { tell(shard, .message(.metadata(update))) }
         return id
+    }
+
+    /// Deletes a topic, in every shard.
+    func deleteTopic(_ id: TopicID) {
+        let update = MetadataUpdate(
+            view: MetadataView(
+                image: image, clusterID: "AAAAAAAAAAAAAAAAAAAAAA", nodeID: NodeID(1),
+                fixed: settings.config),
+            deleted: [id], changed: [], brokerConfigChanged: false)
+        for shard in shards.indices { tell(shard, .message(.metadata(update))) }
     }
 
     /// Sends a request; its answer, if there is one now, is in `answers`.
