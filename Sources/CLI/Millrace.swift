@@ -12,6 +12,16 @@ enum Millrace {
     ]
 
     static let nouns: [Noun] = [
+        Noun(name: "topic", summary: "Topics of a cluster", commands: TopicCommand.all),
+        Noun(
+            name: "log", summary: "What stands in the files of a partition",
+            commands: LogCommand.all),
+        Noun(name: "group", summary: "Groups of consumers", commands: GroupCommand.all),
+        Noun(
+            name: "config", summary: "Settings of topics, brokers and groups",
+            commands: ConfigCommand.all),
+        Noun(
+            name: "cluster", summary: "The cluster and its nodes", commands: ClusterCommand.all),
         Noun(
             name: "local", summary: "A cluster for development on this machine",
             commands: LocalCommand.all),

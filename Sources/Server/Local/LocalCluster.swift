@@ -106,6 +106,9 @@ package struct LocalCluster {
         try LocalFiles.makeDirectory(path)
     }
 
+    /// A small file's text; nil if it cannot be read.
+    package static func text(of path: String) -> String? { LocalFiles.text(of: path) }
+
     /// Writes a file whole or not at all.
     package static func write(_ text: String, to path: String) throws(CommandError) {
         try LocalFiles.write(text, to: path)

@@ -65,6 +65,8 @@ package enum LogDump {
         package var defects: [Defect] = []
         /// Files and their sizes, in order of name.
         package var files: [DirectoryEntry] = []
+
+        package init(name: String) { self.name = name }
     }
 
     /// Reads a partition's folder.

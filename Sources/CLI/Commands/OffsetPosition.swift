@@ -1,0 +1,96 @@
+internal import MillraceBase
+internal import MillraceClient
+internal import MillraceProtocol
+
+/// A place in a partition as a command line names it.
+enum OffsetPosition: Equatable {
+    case earliest, latest
+    /// Where the group stands.
+    case current
+    case offset(Int64)
+    /// So many before the end.
+    case beforeEnd(Int64)
+    /// From where the group stands.
+    case shift(Int64)
+    /// The first record at or after so many milliseconds since 1970.
+    case time(Int64)
+
+    /// Reads `earliest`, `latest`, `123`, `-10` or `@TIME`.
+    init(_ text: String) throws(CLIError) {
+        switch text {
+        case "earliest", "beginning": self = .earliest
+        case "latest", "end": self = .latest
+        case "current", "stored": self = .current
+        default:
+            if text.hasPrefix("@") {
+                self = .time(try Self.time(String(text.dropFirst())))
+            } else if text.hasPrefix("-"), let count = Int64(text.dropFirst()) {
+                self = .beforeEnd(count)
+            } else if text.hasPrefix("+"), let count = Int64(text.dropFirst()) {
+                self = .shift(count)
+            } else if let offset = Int64(text), offset >= 0 {
+                self = .offset(offset)
+            } else {
+                throw .usage(
+                    "\"\(text)\" is no position: earliest, latest, an offset, -N, or @TIME"
+                        + NearestName.hint(text, in: ["earliest", "latest"]))
+            }
+        }
+    }
+
+    /// Milliseconds since 1970 from a number of them, `2026-01-31` or `2026-01-31T12:00:00[.5][Z]`.
+    static func time(_ text: String) throws(CLIError) -> Int64 {
+        if let number = Int64(text), number >= 0 { return number }
+        let body = text.hasSuffix("Z") ? text.dropLast() : Substring(text)
+        let halves = body.split(separator: "T", omittingEmptySubsequences: false)
+        let date = halves[0].split(separator: "-").compactMap { Int64($0) }
+        var clock: [Double] = [0, 0, 0]
+        if halves.count == 2 {
+            let parts = halves[1].split(separator: ":").compactMap { Double($0) }
+            for (place, part) in parts.prefix(3).enumerated() { clock[place] = part }
+        }
+        guard halves.count <= 2, date.count == 3, (1...12).contains(date[1]),
+            (1...31).contains(date[2]), (1970...9999).contains(date[0]), clock[0] < 24,
+            clock[1] < 60
+        else { throw .usage("\"\(text)\" is no time: milliseconds, or 2026-01-31T12:00:00Z") }
+        // Days since 1970 by the civil calendar (Howard Hinnant's days_from_civil).
+        let year = date[1] <= 2 ? date[0] - 1 : date[0]
+        let ofEra = year % 400
+        let month = (date[1] + 9) % 12
+        let dayOfYear = (153 * month + 2) / 5 + date[2] - 1
+        let days =
+            year / 400 * 146_097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + dayOfYear - 719_468
+        let seconds = clock[0] * 3600 + clock[1] * 60 + clock[2]
+        return days * 86_400_000 + Int64(seconds * 1000)
+    }
+
+    /// The offsets that this means for partitions.
+    /// - Parameter committed: where the group stands; empty without a group.
+    func resolve(
+        _ client: RequestClient, _ topics: [MetadataResponse.Topic],
+        committed: [ListOffsets.Partition: Int64] = [:]
+    ) throws(CLIError) -> [ListOffsets.Partition: Int64] {
+        let starts = try PartitionOffsets.offsets(client, topics, at: ListOffsets.earliest)
+        let ends = try PartitionOffsets.offsets(client, topics, at: ListOffsets.latest)
+        var times: [ListOffsets.Partition: Int64] = [:]
+        if case .time(let time) = self {
+            times = try PartitionOffsets.offsets(client, topics, at: time)
+        }
+        var found: [ListOffsets.Partition: Int64] = [:]
+        for (partition, end) in ends {
+            let start = starts[partition] ?? 0
+            let place: Int64 =
+                switch self {
+                case .earliest: start
+                case .latest: end
+                case .current: committed[partition] ?? start
+                case .offset(let offset): offset
+                case .beforeEnd(let count): end.subtractingReportingOverflow(count).partialValue
+                case .shift(let count): (committed[partition] ?? start) &+ count
+                case .time: times[partition].flatMap { $0 < 0 ? nil : $0 } ?? end
+                }
+            found[partition] = min(max(place, start), end)
+        }
+        return found
+    }
+}

@@ -1,0 +1,132 @@
+internal import MillraceClient
+internal import MillraceNet
+internal import MillraceProtocol
+internal import Server
+
+extension Invocation {
+    /// A client by the flags, the environment and the profile.
+    func connect() throws(CLIError) -> RequestClient {
+        let environment = SettingsLoader.environment()
+        let profile = try Profile.load(
+            named: text("profile") ?? environment["MILLRACE_PROFILE"], environment)
+        let given = text("bootstrap-server") ?? environment["MILLRACE_BOOTSTRAP_SERVER"]
+        let bootstrap = given ?? profile["bootstrap.server"] ?? "localhost:9092"
+        var settings = RequestClient.Settings(bootstrap: try Self.addresses(bootstrap))
+        settings.timeout = timeout
+        let ca = text("ca") ?? profile["ca"]
+        let certificate = text("cert") ?? profile["cert"]
+        let key = text("key") ?? profile["key"]
+        guard (certificate == nil) == (key == nil) else {
+            throw .usage("--cert and --key belong together")
+        }
+        if ca != nil || certificate != nil || has("tls") || profile["tls"] == "true" {
+            var tls = TLSSettings()
+            tls.trusted = ca.map { .file($0) }
+            tls.certificateChain = certificate.map { .file($0) }
+            tls.key = key.map { .file($0) }
+            settings.tls = tls
+        }
+        return try ask { () throws(RequestError) in try RequestClient(settings) }
+    }
+
+    /// Reads `host:port[,host:port…]`; the port is 9092 if it is missing.
+    static func addresses(_ text: String) throws(CLIError) -> [(host: String, port: UInt16)] {
+        var found: [(host: String, port: UInt16)] = []
+        for part in text.split(separator: ",") {
+            let isBare = part.hasSuffix("]") || !part.contains(":")
+            let colon = isBare ? nil : part.lastIndex(of: ":")
+            var host = String(part[..<(colon ?? part.endIndex)])
+            if host.hasPrefix("["), host.hasSuffix("]") {
+                host = String(host.dropFirst().dropLast())
+            }
+            let port = colon.map { UInt16(part[part.index(after: $0)...]) } ?? 9092
+            guard let port, !host.isEmpty else {
+                throw .usage("\"\(part)\" is not HOST:PORT")
+            }
+            found.append((host, port))
+        }
+        guard !found.isEmpty else { throw .usage("no bootstrap server in \"\(text)\"") }
+        return found
+    }
+}
+
+/// Runs what asks a cluster, and gives its faults their exit codes.
+func ask<R>(_ body: () throws(RequestError) -> R) throws(CLIError) -> R {
+    do throws(RequestError) {
+        return try body()
+    } catch {
+        switch error {
+        case .unreachable: throw CLIError("\(error); is -b right?", .unreachable)
+        case .timedOut: throw CLIError(error.description, .unreachable)
+        case .settings: throw CLIError(error.description, .usage)
+        case .unsupported, .malformed: throw CLIError(error.description)
+        }
+    }
+}
+
+/// Throws if an answer says that a thing was refused.
+func check(_ code: Int16, _ what: String) throws(CLIError) { try check(code, nil, what) }
+
+/// The same with the broker's words.
+func check(_ code: Int16, _ message: String?, _ what: String) throws(CLIError) {
+    let error = ErrorCode(rawValue: code)
+    guard error != .none else { return }
+    throw CLIError(refusal(what, error, message), exitCode(of: error))
+}
+
+/// One line about a refusal: what, the protocol's name, the broker's words.
+func refusal(_ what: String, _ error: ErrorCode, _ message: String?) -> String {
+    let words = message.map { $0.isEmpty ? "" : ": \($0)" } ?? ""
+    return "\(what): \(error)\(words)"
+}
+
+/// The exit code for a broker's refusal.
+func exitCode(of error: ErrorCode) -> ExitCode {
+    switch error {
+    case .topicAuthorizationFailed, .groupAuthorizationFailed, .clusterAuthorizationFailed: .denied
+    case .requestTimedOut: .unreachable
+    default: .failed
+    }
+}
+
+/// Settings of a connection by name: `NAME.bootstrap.server=…` in profiles.properties.
+enum Profile {
+    static let keys = ["bootstrap.server", "ca", "cert", "key", "tls"]
+
+    /// The profile's settings; none if no profile is asked for.
+    static func load(
+        named name: String?, _ environment: [String: String]
+    ) throws(CLIError) -> [String: String] {
+        guard let name else { return [:] }
+        let home = environment["HOME"] ?? ""
+        let folder = environment["XDG_CONFIG_HOME"] ?? "\(home)/.config"
+        let path = "\(folder)/millrace/profiles.properties"
+        guard let text = LocalCluster.text(of: path) else {
+            throw CLIError("profile \(name): \(path) does not exist", .usage)
+        }
+        var found: [String: String] = [:]
+        var names: [String] = []
+        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+            let parts = line.split(separator: "=", maxSplits: 1).map(trimmed)
+            guard parts.count == 2 else { continue }
+            for key in keys where parts[0].hasSuffix("." + key) {
+                let owner = String(parts[0].dropLast(key.count + 1))
+                if owner == name { found[key] = parts[1] }
+                if !names.contains(owner) { names.append(owner) }
+            }
+        }
+        guard !found.isEmpty else {
+            throw CLIError(
+                "\(path) has no profile \(name)" + NearestName.hint(name, in: names), .usage)
+        }
+        return found
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        var text = text.drop { $0 == " " || $0 == "\t" }
+        while let last = text.last, last == " " || last == "\t" || last == "\r" {
+            text.removeLast()
+        }
+        return String(text)
+    }
+}
