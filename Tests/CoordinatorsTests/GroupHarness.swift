@@ -170,14 +170,14 @@ final class GroupHarness {
     func commit(
         _ offset: Int64, topic: String = "t", partition: Int32 = 0, member: String = "",
         generation: Int32 = -1, group: String = "g", metadata: String? = "m",
-        retention: Int64 = -1
+        retention: Int64 = -1, topicID: Uuid = .zero
     ) -> RequestToken {
         var request = OffsetCommitRequest()
         (request.groupId, request.memberId) = (group, member)
         request.generationIdOrMemberEpoch = generation
         request.retentionTimeMs = retention
         var asked = OffsetCommitRequest.Topic()
-        asked.name = topic
+        (asked.name, asked.topicId) = (topic, topicID)
         var place = OffsetCommitRequest.Topic.Partition()
         (place.partitionIndex, place.committedOffset) = (partition, offset)
         place.committedMetadata = metadata

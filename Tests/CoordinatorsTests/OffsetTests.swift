@@ -104,6 +104,18 @@ import Testing
         #expect(group.offsets()?.map(\.name) == ["u"])
     }
 
+    @Test func offsetsOfAnotherTopicOfTheSameNameAreForgotten() {
+        let group = GroupHarness()
+        let (old, new) = (Uuid(high: 1, low: 1), Uuid(high: 2, low: 2))
+        group.commit(1, partition: 0, topicID: old)
+        group.commit(2, partition: 1, topicID: new)
+        group.commit(3, partition: 2)
+        group.step(.topicReplaced("t", by: new))
+        #expect(group.offsets()?.first?.partitions.map(\.index) == [1, 2])
+        group.loseLeadership()
+        #expect(group.offsets()?.first?.partitions.map(\.index) == [1, 2])
+    }
+
     @Test func deletingAGroupOfManyOffsetsTakesSeveralBatches() {
         var settings = GroupSettings.quick
         settings.appendBytesMax = 300

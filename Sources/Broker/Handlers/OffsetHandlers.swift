@@ -37,8 +37,9 @@ extension Shard {
             let entry = index.flatMap { topics[$0] }
             var kept = topic
             kept.partitions = []
-            // Kafka keeps an id only where the client gave one.
+            // The id tells later whether the topic was replaced by another of its name.
             kept.name = entry?.name ?? topic.name
+            kept.topicId = entry?.id.uuid ?? topic.topicId
             var answer = OffsetCommitResponse.Topic()
             (answer.name, answer.topicId) = (topic.name, topic.topicId)
             for partition in topic.partitions {

@@ -1,4 +1,5 @@
 internal import Coordinators
+internal import Metadata
 internal import MillraceBase
 internal import MillraceProtocol
 internal import MillraceRecords
@@ -69,6 +70,7 @@ extension Shard {
     private func forgetCoordinator(_ partition: Int32) {
         guard coordinators.led[partition] != nil else { return }
         step(partition, .lost(.notCoordinator))
+        forgetAppends(partition)
         if let timer = coordinators.led[partition]?.timer { upkeep.timers.cancel(timer.id) }
         coordinators.led[partition] = nil
     }
@@ -98,6 +100,20 @@ extension Shard {
         } else {
             coordinators.led[partition]?.loading = nil
             step(partition, .loaded)
+            forgetStaleOffsets(partition)
+        }
+    }
+
+    /// Topics that were deleted while nobody looked, or before the offsets' tombstones were
+    /// written, leave offsets that a topic of the same name must not inherit.
+    private func forgetStaleOffsets(_ partition: Int32) {
+        guard let view, let led = coordinators.led[partition] else { return }
+        for topic in led.machine.topicsWithOffsets {
+            if let id = view.image.topicIDs[topic] {
+                step(partition, .topicReplaced(topic, by: id.uuid))
+            } else {
+                step(partition, .topicsDeleted([topic]))
+            }
         }
     }
 
@@ -227,9 +243,15 @@ extension Shard {
     private func lose(_ partition: Int32, _ code: ErrorCode) {
         guard let led = coordinators.led[partition], !led.machine.hasLostState else { return }
         step(partition, .lost(code))
+        forgetAppends(partition)
         guard identity.directory.offlineCause == nil else { return }
         upkeep.timers.schedule(
             .coordinator(partition: partition), at: now.instant + ShardCoordinators.reloadDelay)
+    }
+
+    /// What becomes of appends of a dropped state is the log's business, not its successor's.
+    private func forgetAppends(_ partition: Int32) {
+        coordinators.appends = coordinators.appends.filter { $0.value.partition != partition }
     }
 
     /// A coordinator's append was committed, or is lost.

@@ -55,6 +55,9 @@ package struct GroupCoordinator {
     /// When the coordinator next wants to be told that time has passed.
     package var nextDeadline: Instant? { timers.nextDeadline }
 
+    /// The names of topics that offsets are committed for, in order.
+    package var topicsWithOffsets: [String] { offsets.topics }
+
     package mutating func step(
         _ event: GroupEvent, at now: Moment, into effects: inout [GroupEffect]
     ) {
@@ -78,7 +81,10 @@ package struct GroupCoordinator {
         case .committed(let change): committed(change, now, &effects)
         case .lost(let code): lose(code, &effects)
         case .topicsDeleted(let topics):
-            if isLoaded { forget(topics, now, &effects) }
+            // While it is loaded, whoever loads it looks which topics there are when it is done.
+            if isLoaded { forget(topics, unless: nil, &effects) }
+        case .topicReplaced(let topic, let id):
+            if isLoaded { forget([topic], unless: id, &effects) }
         case .tick: tick(now, &effects)
         }
     }

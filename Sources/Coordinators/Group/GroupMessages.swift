@@ -1,3 +1,4 @@
+package import MillraceBase
 package import MillraceProtocol
 
 /// What group coordinators are asked. Requests about several groups come once for each group.
@@ -100,6 +101,8 @@ package enum GroupEvent: Sendable {
     case lost(ErrorCode)
     /// Topics are gone, and the offsets committed for them.
     case topicsDeleted([String])
+    /// A topic has this id now: offsets that were committed for another of its name are gone.
+    case topicReplaced(String, by: Uuid)
     case tick
 }
 

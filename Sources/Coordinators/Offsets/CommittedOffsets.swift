@@ -48,6 +48,9 @@ struct CommittedOffsets {
         }
     }
 
+    /// Topics that have an entry in any group, in order.
+    var topics: [String] { Set(groups.values.flatMap(\.keys)).sorted() }
+
     /// Places of some topics in all groups, in order.
     func places(of topics: [String]) -> [(group: String, places: [Place])] {
         groups.keys.sorted().compactMap { group in

@@ -117,12 +117,18 @@ extension GroupCoordinator {
     }
 
     /// Topics are gone: so are the offsets committed for them.
+    /// - Parameter id: what was committed for a topic of this id stays, and what does not say for
+    ///   which.
     mutating func forget(
-        _ topics: [String], _ now: Moment, _ effects: inout [GroupEffect]
+        _ topics: [String], unless id: Uuid?, _ effects: inout [GroupEffect]
     ) {
         for (group, places) in offsets.places(of: topics) {
-            let records = places.map { forget($0, of: group) }
-            _ = append(records, group: group, &effects)
+            let gone = places.filter { place in
+                guard let id, let entry = offsets.entry(group, place) else { return true }
+                return entry.topicID != id && entry.topicID != .zero
+            }
+            let records = gone.map { forget($0, of: group) }
+            if !records.isEmpty { _ = append(records, group: group, &effects) }
         }
     }
 
