@@ -11,7 +11,9 @@ class Member:
         self.consumer = consumer
 
     def poll(self):
-        found = self.consumer.poll(timeout_ms=200)
+        # Long enough to join within: kafka-python 3.0.12 can lose the answer to a SyncGroup that arrives just as the
+        # time-out of poll passes, and then never polls successfully again.
+        found = self.consumer.poll(timeout_ms=2000)
         return [(tp.partition, r.offset, r.key, r.value) for tp, records in found.items() for r in records]
 
     def assignment(self):
