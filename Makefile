@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 MINUTES ?= 60
 # Product and tests are compiled once, in release: codec properties and fuzzing run 10 to 50 times slower in debug.
+# Tests run one after the other: they start nodes and clients of their own, and two cores are what there is.
 SWIFT_BUILD := swift build -c release --build-tests
 
 help: ## this list
@@ -20,11 +21,11 @@ build: ## .build/release/millrace and the tests
 
 test: deps ## builds and runs all tests
 	$(SWIFT_BUILD)
-	swift test -c release --skip-build
+	swift test -c release --skip-build --no-parallel
 
 soak: deps ## long fault and fuzz runs: make soak MINUTES=60
 	$(SWIFT_BUILD)
-	MILLRACE_SOAK_MINUTES=$(MINUTES) swift test -c release --skip-build --filter soak
+	MILLRACE_SOAK_MINUTES=$(MINUTES) swift test -c release --skip-build --no-parallel --filter soak
 
 demo: deps ## a TLS node, a Python producer with real data, a consumer group, millrace consume
 	swift build -c release --product millrace
