@@ -5,8 +5,8 @@ import MillraceProtocol
 import TestSupport
 import Testing
 
-/// Stories of groups as texts (`Tests/Vectors/coordinators`), readable without Swift. A line is what
-/// happens or what must be so; capitals are clients, `#` begins a remark.
+/// Stories of groups as texts (`Tests/Vectors/coordinators`), readable without Swift. A line is
+/// what happens or what must be so; capitals are clients, `#` begins a remark.
 @Suite struct ScenarioTests {
     private static let folder = Program.root.appending(path: "Tests/Vectors/coordinators")
 

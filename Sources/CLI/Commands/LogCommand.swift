@@ -9,8 +9,8 @@ enum LogCommand {
             path: ["log", "dump"],
             summary: "Show the files of a partition, and what is wrong there",
             details: """
-                Reads only. A folder is a partition's; a .log file one segment; a checkpoint file of a
-                data directory is read as such. The exit code is 2 if something is corrupt.
+                Reads only. A folder is a partition's; a .log file one segment; a checkpoint file of
+                a data directory is read as such. The exit code is 2 if something is corrupt.
 
                   millrace log dump /var/lib/millrace/clicks-0 --records
                 """,
