@@ -93,9 +93,16 @@ public class JavaClient {
             try (var consumer = consumer(group)) {
                 consumer.subscribe(List.of(topic));
                 while (!stopping.get()) {
-                    for (ConsumerRecord<String, String> r : consumer.poll(Duration.ofMillis(200))) {
-                        seen.put(r.key(), r.value());
+                    var found = consumer.poll(Duration.ofMillis(200));
+                    for (ConsumerRecord<String, String> r : found) seen.put(r.key(), r.value());
+                    if (!found.isEmpty()) {
                         busy = System.nanoTime();
+                        try {
+                            consumer.commitSync();
+                        } catch (org.apache.kafka.common.errors.RetriableException
+                                | org.apache.kafka.clients.consumer.CommitFailedException e) {
+                            // A rebalance is under way: the partition's next owner reads on from the last commit.
+                        }
                     }
                     var now = new HashSet<Integer>();
                     for (TopicPartition tp : consumer.assignment()) now.add(tp.partition());

@@ -68,10 +68,15 @@ class Polling(threading.Thread):
         try:
             member = self.client.member(self.topic, self.group)
             while not self.stopping.is_set():
-                for partition, offset, key, value in member.poll():
-                    with self.lock:
-                        self.seen.append((partition, offset, key, value))
+                found = member.poll()
+                with self.lock:
+                    self.seen.extend(found)
+                if found:
                     self.busy = time.monotonic()
+                    try:
+                        member.commit()
+                    except Exception:
+                        pass  # a rebalance is under way: the partition's next owner reads on from the last commit
                 assigned = frozenset(member.assignment())
                 if assigned != self.assigned:
                     self.assigned, self.busy = assigned, time.monotonic()

@@ -19,7 +19,8 @@ class Member:
         self.errors = tempfile.NamedTemporaryFile()
         self.process = subprocess.Popen(
             command + ["-G", group, "-X", "auto.offset.reset=earliest", "-X", "session.timeout.ms=10000",
-                       "-X", "heartbeat.interval.ms=500", "-u", "-f", "%p %o %k %s\n", topic],
+                       "-X", "heartbeat.interval.ms=500",
+                       "-X", "auto.commit.interval.ms=200", "-u", "-f", "%p %o %k %s\n", topic],
             stdout=self.output, stderr=self.errors)
         self.read = 0
 
