@@ -99,8 +99,7 @@ public class JavaClient {
                         busy = System.nanoTime();
                         try {
                             consumer.commitSync();
-                        } catch (org.apache.kafka.common.errors.RetriableException
-                                | org.apache.kafka.clients.consumer.CommitFailedException e) {
+                        } catch (org.apache.kafka.common.KafkaException e) {
                             // A rebalance is under way: the partition's next owner reads on from the last commit.
                         }
                     }
