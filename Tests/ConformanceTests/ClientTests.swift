@@ -4,7 +4,11 @@ import Testing
 
 /// Other people's clients over TLS through one story: topics made and deleted, every codec
 /// produced, a group of three consuming through rebalances, commit and resume, seek by time.
-@Suite(.localNode(config: ["group.initial.rebalance.delay.ms=500"]), .serialized)
+@Suite(
+    .localNode(config: [
+        "group.initial.rebalance.delay.ms=500",
+        "log.retention.ms=-1",  // the records' times lie in the past
+    ]), .serialized)
 struct ClientTests {
     static let folder = "Tests/ConformanceTests/clients"
 

@@ -172,6 +172,8 @@ private func bytes(_ number: Int) -> [UInt8] {
         #expect(try client.receiveFrame() == [1, 2, 3])
         loop.stop()
         for thread in threads { thread.join() }
+        // Optimised code would close the clients after their last use.
+        withExtendedLifetime(greedy) {}
         #expect(budget.used == 0)
     }
 }

@@ -85,4 +85,6 @@ class Kcat(expectations.Client):
 
 if __name__ == "__main__":
     os.environ.setdefault("LC_ALL", "C")
+    # Whoever runs this may have signals blocked, and kcat would inherit that: SIGTERM could not end it.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     expectations.run(Kcat)
