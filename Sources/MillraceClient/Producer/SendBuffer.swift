@@ -62,7 +62,9 @@ final class SendBuffer: Sendable {
     /// Records have arrived or are lost: room is free, callers are told.
     func deliver(_ delivery: Delivery) {
         let (done, woken) = state.withLock { $0.take(delivery, limit) }
-        for waiter in done { waiter.continuation.resume(returning: waiter.results.compactMap(\.self)) }
+        for waiter in done {
+            waiter.continuation.resume(returning: waiter.results.compactMap(\.self))
+        }
         for continuation in woken { continuation.resume() }
     }
 
@@ -111,7 +113,7 @@ extension SendBuffer.State {
         }
         var woken: [CheckedContinuation<Void, Never>] = []
         while let next = senders.first, admit(next.bytes, limit) {
-            senders.popFirst()
+            _ = senders.popFirst()
             woken.append(next.continuation)
         }
         return (done, woken)

@@ -208,7 +208,8 @@ package struct GroupMember {
         _ token: RequestToken, _ response: ClientResponse, at now: Instant,
         into effects: inout [Effect]
     ) {
-        if let ticket = commits.removeValue(forKey: token), case .offsetCommit(let answer) = response
+        if let ticket = commits.removeValue(forKey: token),
+            case .offsetCommit(let answer) = response
         {
             return committed(ticket, answer, at: now, into: &effects)
         }
@@ -444,9 +445,10 @@ package struct GroupMember {
                 let code = ErrorCode(rawValue: part.errorCode)
                 let name = NamedPartition(topic.name, part.partitionIndex)
                 effects.append(.committed(ticket: ticket, .refused(code, "\(name)")))
-                let rejoins: [ErrorCode] = [.rebalanceInProgress, .illegalGeneration, .unknownMemberId]
-                if phase == .stable, rejoins.contains(code) || code == .notCoordinator
-                {
+                let rejoins: [ErrorCode] = [
+                    .rebalanceInProgress, .illegalGeneration, .unknownMemberId,
+                ]
+                if phase == .stable, rejoins.contains(code) || code == .notCoordinator {
                     refused(code, at: now, into: &effects)
                 }
                 return
