@@ -18,7 +18,8 @@ package struct FlushSummary: Equatable, Sendable {
     package init() {}
 }
 
-/// Sends records to topics. Any task may use it; records of one task and partition keep their order.
+/// Sends records to topics. Any task may use it; records of one task keep their order in each
+/// partition.
 ///
 /// What waits and what is on its way is bounded by `bufferBytes`: senders wait for room. Close it
 /// when it is no longer needed: what was not flushed then is lost.
