@@ -7,6 +7,8 @@ enum Millrace {
     /// Verbs of every day, and what needs no noun.
     static let topLevel: [Command] = [
         ServerCommand.command,
+        ProduceCommand.command,
+        ConsumeCommand.command,
         CompletionCommand.command,
         DocsCommand.command,
     ]

@@ -235,10 +235,14 @@ package final class RequestClient {
             }
         }
         let answer = try ask(request, .metadata, as: MetadataResponse.self).body
-        for broker in answer.brokers {
+        learn(answer.brokers)
+        return answer
+    }
+
+    func learn(_ found: [MetadataResponse.Broker]) {
+        for broker in found {
             brokers[broker.nodeId] = (broker.host, UInt16(clamping: broker.port))
         }
-        return answer
     }
 
     /// The node that coordinates a group. Waits while there is none yet.
