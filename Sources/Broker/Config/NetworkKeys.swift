@@ -33,7 +33,7 @@ enum NetworkKeys {
         socket.request.max.bytes|int|104857600|read-only|[1,...]|high
           The largest request that is read; a larger one closes its connection.
         socket.listen.backlog.size|int|50|read-only|[1,...]|medium
-          Connections that the system holds until they are accepted.
+          Connections that the system holds until they are accepted (not set: 4096 here).
         max.connections.per.ip|int|2147483647|cluster-wide|[0,...]|medium
           The most connections at one time from one address.
         max.connections.per.ip.overrides|string||cluster-wide|-|medium

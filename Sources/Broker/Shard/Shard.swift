@@ -302,11 +302,13 @@ package final class Shard {
         directoryFailed(fault)
     }
 
-    /// The log directory is offline from now on.
+    /// The log directory is offline from now on, whoever saw its fault first.
     func directoryFailed(_ fault: FileFault) {
-        if identity.directory.takeOffline(fault) {
+        identity.directory.takeOffline(fault)
+        if identity.directory.claimOfflineReport() {
             log.error(
-                "log directory offline", code: "storage.offline",
+                "log directory offline: mend its cause, then restart the node",
+                code: "storage.offline",
                 ["directory": .text(identity.directory.path), "cause": .text(fault.description)])
             control(.directoryFailed(identity.directory.identity.directoryID))
         }

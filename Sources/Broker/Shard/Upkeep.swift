@@ -53,7 +53,9 @@ extension Shard {
             case .fetch(let id): expire(fetch: id)
             case .retention: enforceRetention()
             case .recoveryPoints, .startOffsets: writeCheckpoints()
-            case .files: tendFiles()
+            case .files:
+                if let cause = identity.directory.offlineCause { directoryFailed(cause) }
+                tendFiles()
             case .flushCheck: break
             case .coordinator(let partition): coordinatorTick(partition)
             }

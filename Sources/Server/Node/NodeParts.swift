@@ -24,7 +24,7 @@ struct NodeParts {
     func bind() throws(CommandError) -> [ListeningSocket] {
         var sockets: [ListeningSocket] = []
         for listener in settings.listeners where !listener.isController {
-            let backlog = Int32(clamping: settings.network.backlog)
+            let backlog = Int32(clamping: acceptBacklog)
             do throws(NetError) {
                 sockets.append(
                     try ListeningSocket(
@@ -37,6 +37,13 @@ struct NodeParts {
             }
         }
         return sockets
+    }
+
+    /// Kafka's default of 50 makes a burst of clients wait for a second and more: the kernel drops
+    /// what does not fit. The kernel's own limit holds in any case.
+    private var acceptBacklog: Int {
+        let isSet = settings.config.explicit["socket.listen.backlog.size"] != nil
+        return isSet ? settings.network.backlog : max(settings.network.backlog, 4096)
     }
 
     /// What mends an address that cannot be listened on.

@@ -46,6 +46,7 @@ package final class LogDirectory: Sendable {
     private let lock: any FileLock
     private let offline = Mutex<FileFault?>(nil)
     private let isOffline = Atomic<Bool>(false)
+    private let isReported = Atomic<Bool>(false)
 
     private init(
         path: String, fileSystem: any FileSystem, identity: DirectoryIdentity,
@@ -197,7 +198,7 @@ package final class LogDirectory: Sendable {
 
     /// Takes the directory offline, for good: what the disk holds after a failed write or sync is
     /// unknown, and a second sync would report success for pages that the first one lost.
-    /// - Returns: true for the first fault: it is the one to be logged.
+    /// - Returns: true for the first fault, which is the cause from then on.
     @discardableResult
     package func takeOffline(_ fault: FileFault) -> Bool {
         let isFirst = offline.withLock { cause in
@@ -207,6 +208,11 @@ package final class LogDirectory: Sendable {
         }
         isOffline.store(true, ordering: .releasing)
         return isFirst
+    }
+
+    /// Whether the caller is the one who reports that the directory is offline: true once.
+    package func claimOfflineReport() -> Bool {
+        !isReported.exchange(true, ordering: .relaxed)
     }
 
     /// The partitions' folders, as `topic-0`, in order of name. The metadata log's is not among

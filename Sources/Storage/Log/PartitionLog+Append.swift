@@ -191,7 +191,7 @@ extension PartitionLog {
     }
 
     /// A write or sync failed: the whole directory is offline from now on.
-    /// - Returns: true for the directory's first fault: it is the one to be logged.
+    /// - Returns: true for the directory's first fault.
     @discardableResult
     package func failed(_ fault: FileFault) -> Bool {
         isFlushing = false
