@@ -147,7 +147,7 @@ let package = Package(
             "EndToEndTests",
             [
                 "MillraceBase", "MillraceProtocol", "MillraceRecords", "MillraceClientCore",
-                "MillraceClient",
+                "MillraceClient", "MillraceNet",
             ], exclude: ["clients"]),
         tests("TidyTests", []),
     ],

@@ -21,9 +21,9 @@ struct TestConnection {
     }
 
     /// Sends all, or stops when the other side closes: that is an answer too. A side that takes
-    /// nothing for five seconds is given up.
-    func send(_ bytes: [UInt8]) {
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
+    /// nothing for `patience` seconds is given up.
+    func send(_ bytes: [UInt8], patience: Int = 5) {
+        var limit = timeval(tv_sec: patience, tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         bytes.withUnsafeBytes { raw in

@@ -1,6 +1,6 @@
 """kill -9 under load: librdkafka's idempotent producer keeps sending while the node is killed and started again.
 
-    kill_under_load.py --millrace PATH --dir NODE_DIR --bootstrap H:P --kills N --seed S
+    kill_under_load.py --millrace PATH --dir NODE_DIR --bootstrap H:P --kills N --seed S [--verb stop]
 
 At the end every record is read back: nothing that was acknowledged may be missing or stand elsewhere than
 acknowledged, nothing may be there twice, and each partition's records must be in the order of sending.
@@ -21,9 +21,10 @@ for name in ("--millrace", "--dir", "--bootstrap"):
     parser.add_argument(name, required=True)
 parser.add_argument("--kills", type=int, default=5)
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--verb", choices=("kill", "stop"), default="kill", help="how the node is ended")
 options = parser.parse_args()
 chance = random.Random(options.seed)
-topic = f"kill-{options.seed}-{int(time.time())}"
+topic = f"{options.verb}-{options.seed}-{int(time.time())}"
 
 admin = AdminClient({"bootstrap.servers": options.bootstrap})
 admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
@@ -70,7 +71,7 @@ for kill in range(options.kills):
             sys.exit(f"kill {kill}: nothing is acknowledged any more ({before} so far)")
         time.sleep(0.01)
     time.sleep(chance.random() * 0.3)
-    local("kill")
+    local(options.verb)
     local("start")
 stop.set()
 sender.join()
