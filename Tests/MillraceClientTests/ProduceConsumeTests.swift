@@ -34,7 +34,7 @@ import Testing
     /// Polls until so many records have come or 20 seconds are over.
     private func read(_ consumer: Consumer, _ count: Int) async throws -> [ConsumerRecord] {
         var found: [ConsumerRecord] = []
-        for _ in 0..<40 where found.count < count {
+        for _ in 0..<20 where found.count < count {
             found += try await consumer.poll(max: 1000, timeout: .milliseconds(500))
         }
         return found
@@ -104,8 +104,8 @@ import Testing
         // A certificate of nobody's authority here.
         let other = try await LocalNode.start()
         client.useTLS(authority: other.ca)
-        await other.remove()
         await expectFailure(client) { $0.contains("certificate") }
+        await other.remove()
     }
 
     @Test func nobodyAtTheAddressIsAnErrorWithinTheTime() async throws {

@@ -245,6 +245,7 @@ package struct GroupMember {
         attempts = 0
         // A member whose coordinator has moved is still one: its next heartbeat tells.
         phase = hasPartitions ? .stable : .joining
+        beatAt = now
     }
 
     private mutating func joined(

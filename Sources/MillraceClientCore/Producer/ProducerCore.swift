@@ -201,6 +201,8 @@ package struct ProducerCore {
             !queues.isEmpty || !unplaced.isEmpty
         else { return }
         var request = InitProducerIdRequest()
+        // Absent, not empty: an empty one would be refused.
+        request.transactionalId = nil
         request.transactionTimeoutMs = 60_000
         let token = token()
         idToken = token
