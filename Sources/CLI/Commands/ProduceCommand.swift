@@ -24,7 +24,8 @@ enum ProduceCommand {
             ),
             Flag("message-key", short: "k", .text("KEY"), "The key of all records"),
             Flag(
-                "header", short: "H", .text("KEY=VALUE"), repeated: true, "A header of all records"),
+                "header", short: "H", .text("KEY=VALUE"), repeated: true,
+                "A header of all records"),
             Flag("partition", short: "p", .integer(0...Int(Int32.max)), "Where all records go"),
             Flag(
                 "compression", short: "z", .choice(["none", "gzip", "snappy", "lz4", "zstd"]),

@@ -88,8 +88,12 @@ package struct ProducerCore {
         if isNumbering, producer.id < 0, idToken == nil, !queues.isEmpty {
             next = min(next, idNotBefore)
         }
-        for queue in queues.values {
-            next = min(next, queue.deadline(linger: isFlushing ? .zero : settings.linger))
+        for (partition, queue) in queues {
+            // What lacks a leader or an id goes on with the answer that brings it.
+            let lacksID = isNumbering && producer.id < 0 && queue.batches.first?.sealed == nil
+            if metadata.leader(of: partition) != nil, !lacksID {
+                next = min(next, queue.deadline(linger: isFlushing ? .zero : settings.linger))
+            }
             if let first = queue.batches.first {
                 next = min(next, first.since + settings.deliveryTimeout)
             }
