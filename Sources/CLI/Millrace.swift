@@ -14,6 +14,9 @@ enum Millrace {
     ]
 
     static let nouns: [Noun] = [
+        Noun(
+            name: "bench", summary: "Load on a cluster, and what it took",
+            commands: BenchCommand.all),
         Noun(name: "topic", summary: "Topics of a cluster", commands: TopicCommand.all),
         Noun(
             name: "log", summary: "What stands in the files of a partition",

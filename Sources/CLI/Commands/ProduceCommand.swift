@@ -20,7 +20,7 @@ enum ProduceCommand {
         ],
         flags: [
             Flag(
-                "key-delimiter", short: "K", .text("TEXT"), "What separates key and value in a line"
+                "key-delimiter", short: "K", .text("TEXT"), "What separates key from value"
             ),
             Flag("message-key", short: "k", .text("KEY"), "The key of all records"),
             Flag(

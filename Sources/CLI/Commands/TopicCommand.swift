@@ -81,6 +81,24 @@ enum TopicCommand {
         return results.finish()
     }
 
+    /// Makes a topic unless it is there.
+    static func make(
+        _ name: String, partitions: Int32, _ client: RequestClient
+    ) throws(CLIError) {
+        var request = CreateTopicsRequest()
+        var topic = CreateTopicsRequest.Topic()
+        (topic.name, topic.numPartitions, topic.replicationFactor) = (name, partitions, -1)
+        request.topics = [topic]
+        let made = request
+        let answer = try ask { () throws(RequestError) in
+            try client.ask(made, .createTopics, as: CreateTopicsResponse.self).body
+        }
+        guard let result = answer.topics.first,
+            result.errorCode != ErrorCode.topicAlreadyExists.rawValue
+        else { return }
+        try check(result.errorCode, result.errorMessage, "topic \(name)")
+    }
+
     private static func list(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let client = try invocation.connect()
         let found = try ask { () throws(RequestError) in try client.metadata(topics: nil) }

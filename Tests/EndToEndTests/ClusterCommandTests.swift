@@ -1,0 +1,169 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The commands of a cluster against a live node, in text and JSON.
+@Suite(.localNode())
+struct ClusterCommandTests {
+    private func node() throws -> LocalNode {
+        try #require(LocalNode.current, "the suite has a node")
+    }
+
+    private func millrace(
+        _ arguments: String..., input: String? = nil
+    ) async throws -> ProgramResult {
+        try await Program.run(
+            Program.millrace, ["-b", try node().plaintext] + arguments, input: input,
+            timeout: .seconds(60))
+    }
+
+    private func json(_ result: ProgramResult) throws -> Any {
+        try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+    }
+
+    @Test func topicsAreMadeShownChangedAndDeleted() async throws {
+        let made = try await millrace("topic", "create", "t1", "--partitions", "2")
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(made.errors == "created topic t1\n")
+        let again = try await millrace("topic", "create", "t1")
+        #expect(again.status == 1)
+        #expect(again.errors.hasPrefix("millrace: topic t1: TOPIC_ALREADY_EXISTS"))
+        #expect(try await millrace("topic", "create", "t1", "--if-not-exists").status == 0)
+        let described = try await millrace("topic", "describe", "t1")
+        #expect(
+            described.output == """
+                TOPIC  PARTITION  LEADER  REPLICAS  ISR  START  END
+                t1             0       1  1         1        0    0
+                t1             1       1  1         1        0    0
+
+                """)
+        #expect(try await millrace("topic", "alter", "t1", "-p", "3").status == 0)
+        let listed = try await millrace("topic", "list", "-o", "json")
+        let topics = try #require(try json(listed) as? [[String: Any]])
+        let own = try #require(topics.first { $0["name"] as? String == "t1" })
+        #expect(own["partitions"] as? Int == 3)
+        #expect(own["replication_factor"] as? Int == 1)
+        let refused = try await millrace("topic", "delete", "t1")
+        #expect(refused.status == 64, "without a terminal it asks for --yes")
+        #expect(try await millrace("topic", "delete", "t1", "--dry-run").status == 0)
+        #expect(try await millrace("topic", "delete", "t1", "--yes").status == 0)
+        #expect(try await millrace("topic", "describe", "t1").status == 1)
+    }
+
+    @Test(arguments: ["none", "gzip", "snappy", "lz4", "zstd"])
+    func recordsComeBackAsTheyWereSent(codec: String) async throws {
+        let topic = "records-\(codec)"
+        #expect(try await millrace("topic", "create", topic, "-p", "2").status == 0)
+        let input = (0..<500).map { "k\($0)|value \($0)\n" }.joined()
+        let sent = try await millrace(
+            "produce", topic, "-K", "|", "-z", codec, "-H", "from=test", "-o", "json", input: input)
+        #expect(sent.status == 0, "\(sent.errors)")
+        #expect(sent.output == "{\n  \"topic\": \"\(topic)\",\n  \"records\": 500\n}\n")
+        let read = try await millrace("consume", topic, "-e", "-f", "%k|%v %h\\n")
+        let expected = Set((0..<500).map { "k\($0)|value \($0) from=test" })
+        #expect(Set(read.output.split(separator: "\n").map(String.init)) == expected)
+        let last = try await millrace(
+            "consume", topic, "-e", "-p", "0", "--offset", "-1", "-o", "json")
+        let record = try #require(try json(last) as? [String: Any])
+        #expect(record["partition"] as? Int == 0)
+        #expect((record["value"] as? String)?.hasPrefix("value ") == true)
+        let future = try await millrace("consume", topic, "-e", "--offset", "@2100-01-01")
+        #expect(future.output.isEmpty && future.status == 0)
+        let past = try await millrace("consume", topic, "--offset", "@2020-01-01:@2100-01-01")
+        #expect(past.output.split(separator: "\n").count == 500)
+    }
+
+    @Test func aGroupCommitsShowsItsLagAndIsMoved() async throws {
+        #expect(try await millrace("topic", "create", "g", "-p", "1").status == 0)
+        let input = (0..<20).map { "\($0)\n" }.joined()
+        #expect(try await millrace("produce", "g", input: input).status == 0)
+        let first = try await millrace("consume", "g", "--group", "mine", "-c", "5")
+        #expect(first.output == "0\n1\n2\n3\n4\n", "\(first.errors)")
+        let described = try await millrace("group", "describe", "mine")
+        #expect(
+            described.output == """
+                GROUP  STATE  TOPIC  PARTITION  COMMITTED  END  LAG
+                mine   Empty  g              0          5   20   15
+
+                """)
+        let rest = try await millrace("consume", "g", "--group", "mine", "-e")
+        #expect(rest.output.split(separator: "\n").count == 15)
+        let dry = try await millrace(
+            "group", "reset-offsets", "mine", "--to", "-3", "--dry-run", "-o", "json")
+        let moves = try #require(try json(dry) as? [[String: Any]])
+        #expect(moves.first?["from_offset"] as? Int == 20)
+        #expect(moves.first?["to_offset"] as? Int == 17)
+        let moved = try await millrace("group", "reset-offsets", "mine", "--to", "17", "--yes")
+        #expect(moved.status == 0, "\(moved.errors)")
+        let after = try await millrace("consume", "g", "--group", "mine", "-e")
+        #expect(after.output == "17\n18\n19\n")
+        #expect(try await millrace("group", "list").output.contains("mine"))
+        #expect(try await millrace("group", "delete", "mine", "--yes").status == 0)
+        #expect(try await millrace("group", "describe", "mine").status == 1)
+    }
+
+    @Test func settingsAreSetShownAndUnset() async throws {
+        #expect(try await millrace("topic", "create", "c").status == 0)
+        #expect(try await millrace("config", "set", "topic", "c", "retention.ms=12345").status == 0)
+        let shown = try await millrace("config", "describe", "topic", "c", "-o", "json")
+        let settings = try #require(try json(shown) as? [[String: Any]])
+        let own = try #require(settings.first { $0["name"] as? String == "retention.ms" })
+        #expect(own["value"] as? String == "12345" && own["source"] as? String == "topic")
+        let wrong = try await millrace("config", "set", "topic", "c", "retention.mss=1")
+        #expect(wrong.status == 1)
+        #expect(try await millrace("config", "unset", "topic", "c", "retention.ms").status == 0)
+        let after = try await millrace("config", "describe", "topic", "c")
+        #expect(!after.output.contains("retention.ms"))
+        #expect(try await millrace("config", "describe", "broker", "1").status == 0)
+    }
+
+    @Test func theClusterIsDescribedOverTLSToo() async throws {
+        let node = try node()
+        let plain = try await millrace("cluster", "describe", "-o", "json")
+        let document = try #require(try json(plain) as? [String: Any])
+        #expect(document["controller_id"] as? Int == 1)
+        let tls = try await Program.run(
+            Program.millrace, ["cluster", "describe", "-b", node.tls, "--ca", node.ca])
+        #expect(tls.status == 0, "\(tls.errors)")
+        #expect(tls.output.contains(node.tls))
+        let untrusted = try await Program.run(
+            Program.millrace, ["cluster", "describe", "-b", node.tls, "--tls"])
+        #expect(untrusted.status == 3)
+        #expect(untrusted.errors.contains("TLS handshake failed"))
+    }
+
+    @Test func aPartitionsFilesAreDumpedAndCorruptionIsToldOf() async throws {
+        let node = try node()
+        #expect(try await millrace("topic", "create", "d", "-p", "1").status == 0)
+        #expect(try await millrace("produce", "d", input: "one\ntwo\n").status == 0)
+        let folder = "\(node.description.nodes[0].dataDir)/d-0"
+        let dumped = try await millraceAlone("log", "dump", folder, "--records", "-o", "json")
+        #expect(dumped.status == 0, "\(dumped.errors)")
+        #expect(dumped.output.contains("\"value\": \"two\""))
+        let copy = try Program.temporaryFolder("dump")
+        defer { try? FileManager.default.removeItem(at: copy) }
+        let name = "00000000000000000000.log"
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))
+        bytes[bytes.count - 2] ^= 1
+        try bytes.write(to: copy.appending(path: name))
+        let corrupt = try await millraceAlone("log", "dump", copy.path)
+        #expect(corrupt.status == 2)
+        #expect(corrupt.errors.contains("corrupt: \(name) at byte 0"))
+    }
+
+    private func millraceAlone(_ arguments: String...) async throws -> ProgramResult {
+        try await Program.run(Program.millrace, arguments)
+    }
+
+    @Test func aBenchTellsWhatItMeasured() async throws {
+        let sent = try await millrace("bench", "produce", "b", "--records", "2000", "-o", "json")
+        let document = try #require(try json(sent) as? [String: Any], "\(sent.errors)")
+        #expect(document["records"] as? Int == 2000)
+        let read = try await millrace("bench", "consume", "b", "-o", "json")
+        #expect((try json(read) as? [String: Any])?["records"] as? Int == 2000)
+        let both = try await millrace(
+            "bench", "e2e", "b2", "--records", "200", "--rate", "2000", "-o", "json")
+        let latency = (try json(both) as? [String: Any])?["latency_us"] as? [String: Any]
+        #expect(latency?["p99"] != nil, "\(both.errors)")
+    }
+}

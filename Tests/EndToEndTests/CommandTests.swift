@@ -1,0 +1,115 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The commands that need no cluster, as a person calls them.
+struct CommandTests {
+    private func millrace(
+        _ arguments: String..., environment: [String: String] = [:]
+    ) async throws -> ProgramResult {
+        try await Program.run(Program.millrace, arguments, environment: environment)
+    }
+
+    @Test func helpListsEveryCommandAndAVerbsFlags() async throws {
+        let all = try await millrace("--help")
+        #expect(all.status == 0)
+        for noun in ["topic", "produce", "consume", "group", "config", "cluster", "log", "cert"] {
+            #expect(all.output.contains("\n  \(noun) "), "\(noun)")
+        }
+        let create = try await millrace("topic", "create", "--help")
+        #expect(create.output.hasPrefix("Create topics\n\nusage: millrace topic create NAME..."))
+        #expect(create.output.contains("--partitions N"))
+        #expect(create.errors.isEmpty)
+    }
+
+    @Test func aSlipOfTheHandIsAnsweredWithTheNearestName() async throws {
+        let command = try await millrace("topci", "list")
+        #expect(command.status == 64)
+        #expect(
+            command.errors == "millrace: no command \"topci\": did you mean \"topic\"? "
+                + "(millrace --help lists them)\n")
+        let flag = try await millrace("topic", "create", "a", "--partition", "3")
+        #expect(flag.status == 64)
+        #expect(flag.errors.contains("did you mean --partitions?"))
+        let verb = try await millrace("topic", "lst")
+        #expect(verb.status == 64)
+        #expect(verb.errors.contains("did you mean \"list\"?"))
+        let choice = try await millrace("topic", "list", "-o", "jsno")
+        #expect(choice.status == 64)
+        #expect(choice.errors.contains("is none of text, wide, json"))
+    }
+
+    @Test func whatIsMissingOrTooMuchIsAnErrorOfUsage() async throws {
+        for arguments in [
+            ["topic", "create"], ["local", "up"], ["cluster", "describe", "x"],
+            ["topic", "create", "a", "--partitions", "none"], ["consume", "a", "-f", "%y"],
+            ["consume", "a", "--offset", "someday"], ["produce", "a", "--header", "x"],
+            ["local", "up", "--dir", "x", "--nodes", "3"], ["topic", "list", "--cert", "x"], [],
+        ] {
+            let result = try await Program.run(Program.millrace, arguments)
+            #expect(result.status == 64, "\(arguments)")
+            #expect(result.output.isEmpty, "\(arguments)")
+        }
+    }
+
+    @Test func aClusterThatNobodyServesIsExitCodeThree() async throws {
+        let result = try await millrace("-b", "127.0.0.1:1", "topic", "list", "--timeout", "2s")
+        #expect(result.status == 3)
+        #expect(result.errors.hasPrefix("millrace: 127.0.0.1:1 is not reachable: "))
+        #expect(result.errors.filter { $0 == "\n" }.count == 1)
+    }
+
+    @Test func completionScriptsAreScripts() async throws {
+        let folder = try Program.temporaryFolder("completion")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for shell in ["bash", "zsh", "fish"] {
+            let script = try await millrace("completion", shell)
+            #expect(script.status == 0)
+            #expect(script.output.contains("reset-offsets"))
+            guard shell == "bash" else { continue }
+            let file = folder.appending(path: "complete.bash")
+            try Data(script.output.utf8).write(to: file)
+            let call = """
+                source \(file.path); COMP_WORDS=(millrace topic cr); COMP_CWORD=2; _millrace
+                echo "${COMPREPLY[@]}"
+                """
+            let bash = URL(fileURLWithPath: "/bin/bash")
+            let checked = try await Program.run(bash, ["-c", call])
+            #expect(checked.status == 0, "\(checked.errors)")
+            #expect(checked.output == "create\n")
+        }
+    }
+
+    @Test func profilesAndEnvironmentSayWhereTheClusterIs() async throws {
+        let home = try Program.temporaryFolder("home")
+        defer { try? FileManager.default.removeItem(at: home) }
+        let folder = home.appending(path: "millrace")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Data("lab.bootstrap.server=127.0.0.1:3\n".utf8)
+            .write(to: folder.appending(path: "profiles.properties"))
+        let own = ["XDG_CONFIG_HOME": home.path]
+        let profile = try await millrace("--profile", "lab", "topic", "list", environment: own)
+        #expect(profile.errors.contains("127.0.0.1:3 is not reachable"))
+        let wrong = try await millrace("--profile", "lbb", "topic", "list", environment: own)
+        #expect(wrong.status == 64)
+        #expect(wrong.errors.contains("did you mean \"lab\"?"))
+        let variable = try await millrace(
+            "topic", "list", environment: ["MILLRACE_BOOTSTRAP_SERVER": "127.0.0.1:4"])
+        #expect(variable.errors.contains("127.0.0.1:4 is not reachable"))
+    }
+
+    @Test func aDevelopmentAuthorityIssuesCertificates() async throws {
+        let folder = try Program.temporaryFolder("cert")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.path
+        #expect(try await millrace("cert", "ca", "--dir", path).status == 0)
+        #expect(try await millrace("cert", "ca", "--dir", path).status == 1)
+        let node = try await millrace(
+            "cert", "node", "n1", "--dir", path, "--host", "a.example", "-o", "json")
+        #expect(node.status == 0)
+        #expect(node.output.contains("\"certificate\": \"\(path)/n1.crt\""))
+        let shown = try await millrace("cert", "show", "\(path)/n1.crt", "-o", "json")
+        #expect(shown.output.contains("\"dns_names\": [\"a.example\"]"))
+        #expect(try await millrace("cert", "client", "me", "--dir", path).status == 0)
+    }
+}
