@@ -1,5 +1,6 @@
 internal import MillraceBase
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// `millrace consume`: records to standard output.
@@ -39,9 +40,7 @@ enum ConsumeCommand {
         let client = try invocation.connect()
         Interrupt.watch()
         let printer = RecordPrinter(invocation, format)
-        let fetcher = RecordFetcher(client)
-        fetcher.received = { printer.take($0) }
-        let run = ConsumeRun(invocation, client, fetcher, printer, range)
+        let run = ConsumeRun(invocation, client, printer, range)
         if let group = invocation.text("group") {
             try run.follow(group: group)
         } else {
@@ -89,9 +88,11 @@ final class RecordPrinter {
     }
 
     var isFull: Bool { count >= limit }
+    /// How many more are wanted.
+    var remaining: Int { limit - count }
 
     /// - Returns: whether more is wanted.
-    func take(_ record: RecordFetcher.Record) -> Bool {
+    func take(_ record: ConsumerRecord) -> Bool {
         count += 1
         if isJSON {
             output += (RecordFormat.json(record).text(indented: false) + "\n").utf8
@@ -118,18 +119,18 @@ final class RecordPrinter {
 /// One run of `consume`.
 struct ConsumeRun {
     private static let commitInterval: Duration = .seconds(5)
+    private static let pollMax = 2000
     private let invocation: Invocation
     private let client: RequestClient
-    private let fetcher: RecordFetcher
     private let printer: RecordPrinter
     private let range: OffsetRange
 
     init(
-        _ invocation: Invocation, _ client: RequestClient, _ fetcher: RecordFetcher,
-        _ printer: RecordPrinter, _ range: OffsetRange
+        _ invocation: Invocation, _ client: RequestClient, _ printer: RecordPrinter,
+        _ range: OffsetRange
     ) {
-        (self.invocation, self.client, self.fetcher) = (invocation, client, fetcher)
-        (self.printer, self.range) = (printer, range)
+        (self.invocation, self.client, self.printer) = (invocation, client, printer)
+        self.range = range
     }
 
     private var topics: [String] { invocation.arguments }
@@ -140,90 +141,110 @@ struct ConsumeRun {
         return found.topics
     }
 
-    /// Reads without a group.
-    func followAll() throws(CLIError) {
-        let metadata = try metadata()
-        let starts = try range.start.resolve(client, metadata)
-        var ends: [ListOffsets.Partition: Int64] = [:]
-        if let end = range.end {
-            ends = try end.resolve(client, metadata)
-        } else if invocation.has("exit") {
-            ends = try OffsetPosition.latest.resolve(client, metadata)
+    private func open(group: GroupSettings?) throws(CLIError) -> Consumer {
+        let settings = try invocation.clientSettings()
+        var reading = ConsumerSettings()
+        reading.reset =
+            switch range.start {
+            case .latest: .latest
+            case .time(let time): .time(Timestamp(time))
+            default: .earliest
+            }
+        let wanted = reading
+        return try blocking { () async throws(ClientError) in
+            try await Consumer.open(settings, wanted, group: group)
         }
-        let only = invocation.all("partition").compactMap { Int32($0) }
-        var assigned: [ListOffsets.Partition: (next: Int64, end: Int64?)] = [:]
-        for (partition, start) in starts where only.isEmpty || only.contains(partition.partition) {
-            assigned[partition] = (start, ends[partition])
-        }
-        guard !assigned.isEmpty else {
-            throw .usage(
-                "the topics have no partition \(only.map { "\($0)" }.joined(separator: ", "))")
-        }
-        let wanted = assigned
-        try ask { () throws(RequestError) in try fetcher.assign(wanted) }
-        while !printer.isFull, !Interrupt.isSet, !fetcher.isAtEnd { try turn() }
     }
 
-    /// Works until records came, or for a moment.
-    private func turn() throws(CLIError) {
-        try ask { () throws(RequestError) in
-            try fetcher.turn(until: client.now + .milliseconds(200))
+    /// Where reading stops; empty: nowhere.
+    private func ends(
+        _ metadata: [MetadataResponse.Topic]
+    ) throws(CLIError) -> [NamedPartition: Int64] {
+        let end = range.end ?? (invocation.has("exit") ? .latest : nil)
+        guard let end else { return [:] }
+        let found = try end.resolve(client, metadata)
+        return Dictionary(
+            uniqueKeysWithValues: found.map {
+                (NamedPartition($0.key.topic, $0.key.partition), $0.value)
+            })
+    }
+
+    /// Prints what comes within a moment, as far as it lies before the ends.
+    private func turn(
+        _ consumer: Consumer, _ ends: [NamedPartition: Int64]
+    ) throws(CLIError) {
+        let limit = min(Self.pollMax, printer.remaining)
+        let records = try blocking { () async throws(ClientError) in
+            try await consumer.poll(max: limit, timeout: .milliseconds(200))
+        }
+        for record in records where record.offset.rawValue < ends[record.partition] ?? .max {
+            guard printer.take(record) else { break }
         }
         printer.flush()
     }
 
-    /// Reads as a member of a group.
-    func follow(group: String) throws(CLIError) {
-        let session = GroupSession(client, .init(group: group, topics: topics))
-        var committed: [ListOffsets.Partition: Int64] = [:]
-        var nextCommit = client.now
-        var ends: [ListOffsets.Partition: Int64]?
-        while !printer.isFull, !Interrupt.isSet {
-            if session.mustJoin {
-                committed = try join(session, &ends)
-                nextCommit = client.now + Self.commitInterval
-            }
-            if invocation.has("exit"), fetcher.isAtEnd { break }
-            try turn()
-            if client.now >= nextCommit {
-                try commit(session, &committed)
-                nextCommit = client.now + Self.commitInterval
-            }
-            try ask { () throws(RequestError) in try session.tick() }
-            if session.mustJoin { try commit(session, &committed) }
-        }
-        try commit(session, &committed)
-        try ask { () throws(RequestError) in try session.leave() }
-    }
-
-    /// - Returns: where the group stands.
-    private func join(
-        _ session: GroupSession, _ ends: inout [ListOffsets.Partition: Int64]?
-    ) throws(CLIError) -> [ListOffsets.Partition: Int64] {
-        let assigned = try ask { () throws(RequestError) in try session.join() }
+    /// Reads without a group.
+    func followAll() throws(CLIError) {
         let metadata = try metadata()
         let starts = try range.start.resolve(client, metadata)
-        if invocation.has("exit"), ends == nil {
-            ends = try OffsetPosition.latest.resolve(client, metadata)
+        let ends = try ends(metadata)
+        let only = invocation.all("partition").compactMap { Int32($0) }
+        var assigned: [NamedPartition: StartPosition] = [:]
+        var first: [NamedPartition: Int64] = [:]
+        for (partition, start) in starts where only.isEmpty || only.contains(partition.partition) {
+            let name = NamedPartition(partition.topic, partition.partition)
+            first[name] = start
+            if start < ends[name] ?? .max { assigned[name] = .offset(Offset(start)) }
         }
-        var positions: [ListOffsets.Partition: (next: Int64, end: Int64?)] = [:]
-        var committed: [ListOffsets.Partition: Int64] = [:]
-        for (partition, offset) in assigned {
-            if let offset { committed[partition] = offset }
-            positions[partition] = (offset ?? starts[partition] ?? 0, ends?[partition])
+        guard !first.isEmpty else {
+            throw .usage(
+                "the topics have no partition \(only.map { "\($0)" }.joined(separator: ", "))")
         }
-        let wanted = positions
-        try ask { () throws(RequestError) in try fetcher.assign(wanted) }
-        return committed
+        guard !assigned.isEmpty else { return }
+        let consumer = try open(group: nil)
+        let wanted = assigned
+        try blocking { () async throws(ClientError) in try await consumer.assign(wanted) }
+        while !printer.isFull, !Interrupt.isSet {
+            try turn(consumer, ends)
+            let positions = consumer.positions
+            let isAtEnd = wanted.keys.allSatisfy { partition in
+                let next = positions[partition]?.rawValue ?? first[partition] ?? 0
+                return next >= ends[partition] ?? .max
+            }
+            if isAtEnd { break }
+        }
+        try blocking { () async throws(ClientError) in await consumer.close() }
     }
 
-    private func commit(
-        _ session: GroupSession, _ committed: inout [ListOffsets.Partition: Int64]
-    ) throws(CLIError) {
-        let known = committed
-        let changed = fetcher.next.filter { known[$0.key] != $0.value }
-        guard !changed.isEmpty else { return }
-        try ask { () throws(RequestError) in try session.commit(changed) }
-        committed.merge(changed) { $1 }
+    /// Reads as a member of a group.
+    func follow(group: String) throws(CLIError) {
+        _ = try metadata()
+        let consumer = try open(group: GroupSettings(groupID: group))
+        let topics = topics
+        try blocking { () async throws(ClientError) in try await consumer.subscribe(topics) }
+        var nextCommit = ContinuousClock.now + Self.commitInterval
+        while !printer.isFull, !Interrupt.isSet {
+            try turn(consumer, [:])
+            if invocation.has("exit"), !consumer.assignment.isEmpty, consumer.isAtEnd { break }
+            guard ContinuousClock.now >= nextCommit else { continue }
+            try commit(consumer)
+            nextCommit = ContinuousClock.now + Self.commitInterval
+        }
+        try commit(consumer)
+        try blocking { () async throws(ClientError) in await consumer.close() }
+    }
+
+    /// What a rebalance has taken away meanwhile is its next owner's.
+    private func commit(_ consumer: Consumer) throws(CLIError) {
+        try blocking { () async throws(ClientError) in
+            do throws(ClientError) {
+                try await consumer.commit()
+            } catch .refused(let code, let text) {
+                let lost: [ErrorCode] = [
+                    .rebalanceInProgress, .illegalGeneration, .unknownMemberId,
+                ]
+                guard lost.contains(code) else { throw .refused(code, text) }
+            }
+        }
     }
 }

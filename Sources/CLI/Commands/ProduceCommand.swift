@@ -1,7 +1,9 @@
 internal import Glibc
 internal import MillraceBase
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceNet
+internal import MillraceProtocol
 internal import MillraceRecords
 
 /// `millrace produce`: records from files or standard input.
@@ -39,21 +41,26 @@ enum ProduceCommand {
         ], isClient: true, run: run)
 
     private static func run(_ invocation: Invocation) throws(CLIError) -> ExitCode {
-        let client = try invocation.connect()
         let topic = invocation.argument(0) ?? ""
-        var settings = RecordSender.Settings(topic: topic)
+        var settings = ProducerSettings()
         settings.codec = invocation.text("compression").flatMap(CompressionCodec.init) ?? .none
         settings.deliveryTimeout = invocation.timeout
+        settings.batchBytes = 256 << 10
         switch invocation.text("acks") {
-        case "0": settings.acks = 0
+        case "0": (settings.acks, settings.isIdempotent) = (0, false)
         case "1": (settings.acks, settings.isIdempotent) = (1, false)
         default: break
         }
         let headers = try invocation.pairs("header").map {
             RecordHeader(key: $0.key, value: Array($0.value.utf8))
         }
-        let sender = try ask { () throws(RequestError) in try RecordSender(client, settings) }
-        var input = ProduceInput(invocation, sender, client, headers)
+        try checkTopic(topic, invocation)
+        let client = try invocation.clientSettings()
+        let wanted = settings
+        let producer = try blocking { () async throws(ClientError) in
+            try await Producer.open(client, wanted)
+        }
+        var input = ProduceInput(invocation, producer, headers)
         let files = Array(invocation.arguments.dropFirst())
         if files.isEmpty { try input.read(STDIN_FILENO, name: "standard input") }
         for file in files {
@@ -64,21 +71,47 @@ enum ProduceCommand {
             defer { close(descriptor) }
             try input.read(descriptor, name: file)
         }
-        try ask { () throws(RequestError) in try sender.flush() }
+        try input.flush()
         input.end()
-        client.close()
+        _ = try blocking { () async throws(ClientError) in await producer.close() }
         invocation.report(
             "sent \(input.count) records to \(topic)",
             json: .object([("topic", .text(topic)), ("records", JSONValue(input.count))]))
         return .done
+    }
+
+    /// Finds out at once whether the cluster can be reached and has the topic; a broker that makes
+    /// topics on demand makes it now.
+    private static func checkTopic(_ name: String, _ invocation: Invocation) throws(CLIError) {
+        let client = try invocation.connect()
+        let found = try ask { () throws(RequestError) in
+            var found = try client.metadata(topics: [name], creating: true)
+            // A topic that is being made on demand is unknown for a moment.
+            for _ in 0..<10 {
+                let code = ErrorCode(rawValue: found.topics.first?.errorCode ?? 0)
+                guard code.isRetriable else { break }
+                _ = try client.pause(.milliseconds(100))
+                found = try client.metadata(topics: [name], creating: true)
+            }
+            return found
+        }
+        client.close()
+        guard let topic = found.topics.first else { return }
+        let error = ErrorCode(rawValue: topic.errorCode)
+        // One that is being made has no leaders yet: the producer waits for them.
+        if error != .leaderNotAvailable { try check(topic.errorCode, "topic \(name)") }
+        guard let partition = invocation.integer("partition"), !topic.partitions.isEmpty,
+            partition >= topic.partitions.count
+        else { return }
+        throw .usage("topic \(name) has \(topic.partitions.count) partitions, from 0 on")
     }
 }
 
 /// Cuts bytes into records and sends them.
 struct ProduceInput {
     private let invocation: Invocation
-    private let sender: RecordSender
-    private let client: RequestClient
+    private let producer: Producer
+    private var gathered: [ProducerRecord] = []
     private let headers: [RecordHeader]
     private let delimiter: [UInt8]
     private let keyDelimiter: [UInt8]?
@@ -87,10 +120,9 @@ struct ProduceInput {
     private(set) var count = 0
 
     init(
-        _ invocation: Invocation, _ sender: RecordSender, _ client: RequestClient,
-        _ headers: [RecordHeader]
+        _ invocation: Invocation, _ producer: Producer, _ headers: [RecordHeader]
     ) {
-        (self.invocation, self.sender, self.client) = (invocation, sender, client)
+        (self.invocation, self.producer) = (invocation, producer)
         self.headers = headers
         let text = (invocation.text("delimiter") ?? "\n").replacing("\\n", with: "\n")
             .replacing("\\0", with: "\0").replacing("\\t", with: "\t")
@@ -109,7 +141,7 @@ struct ProduceInput {
         while count < limit {
             if !isWhole, !hasInput(descriptor) {
                 // Somebody types: what was typed is sent before we wait for more.
-                try ask { () throws(RequestError) in try sender.flush() }
+                try flush()
             }
             let got = Glibc.read(descriptor, &chunk, chunk.count)
             if got < 0, errno == EINTR { continue }
@@ -170,15 +202,32 @@ struct ProduceInput {
             if value?.isEmpty == true { value = nil }
             if key?.isEmpty == true { key = nil }
         }
-        let (sentKey, sentValue) = (key, value)
         let partition = invocation.integer("partition").map { Int32(clamping: $0) }
-        try ask { () throws(RequestError) in
-            try sender.send(
-                key: sentKey, value: sentValue, headers: headers,
-                timestamp: client.moment.timestamp, partition: partition)
-        }
+        gathered.append(
+            ProducerRecord(
+                topic: invocation.argument(0) ?? "", partition: partition, key: key, value: value,
+                headers: headers))
+        if gathered.count >= 500 || (value?.count ?? 0) > 64 << 10 { try handOver() }
         count += 1
         progress.update(count)
+    }
+
+    private mutating func handOver() throws(CLIError) {
+        let (records, producer) = (gathered, producer)
+        gathered.removeAll(keepingCapacity: true)
+        guard !records.isEmpty else { return }
+        try blocking { () async throws(ClientError) in try await producer.enqueue(records) }
+    }
+
+    /// Sends all and waits until the cluster has it.
+    mutating func flush() throws(CLIError) {
+        try handOver()
+        let producer = producer
+        let summary = try blocking { () async throws(ClientError) in await producer.flush() }
+        guard let error = summary.firstError else { return }
+        let failure = CLIError(error)
+        throw CLIError(
+            "\(summary.failed) records were not taken: \(failure.message)", failure.exitCode)
     }
 
     func end() { progress.end() }

@@ -1,5 +1,6 @@
 internal import MillraceBase
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceRecords
 
 /// A format as kcat has it: `%t %p %o %k %v\n`.
@@ -55,7 +56,7 @@ struct RecordFormat {
     }
 
     /// Writes a record.
-    func write(_ record: RecordFetcher.Record, into output: inout [UInt8]) {
+    func write(_ record: ConsumerRecord, into output: inout [UInt8]) {
         for part in parts {
             switch part {
             case .bytes(let bytes): output += bytes
@@ -65,12 +66,12 @@ struct RecordFormat {
     }
 
     private func write(
-        _ field: Character, _ record: RecordFetcher.Record, _ output: inout [UInt8]
+        _ field: Character, _ record: ConsumerRecord, _ output: inout [UInt8]
     ) {
         switch field {
         case "t": output += record.partition.topic.utf8
-        case "p": output += "\(record.partition.partition)".utf8
-        case "o": output += "\(record.offset)".utf8
+        case "p": output += "\(record.partition.index)".utf8
+        case "o": output += "\(record.offset.rawValue)".utf8
         case "k": output += record.key ?? []
         case "v", "s": output += record.value ?? []
         case "T": output += "\(record.timestamp.rawValue)".utf8
@@ -87,11 +88,12 @@ struct RecordFormat {
     }
 
     /// One line of JSON. Bytes that are no UTF-8 are base64, which `…_encoding` then says.
-    static func json(_ record: RecordFetcher.Record) -> JSONValue {
+    static func json(_ record: ConsumerRecord) -> JSONValue {
         var members: [(String, JSONValue)] = [
             ("topic", .text(record.partition.topic)),
-            ("partition", JSONValue(record.partition.partition)),
-            ("offset", JSONValue(record.offset)), ("timestamp", .text(record.timestamp.rfc3339)),
+            ("partition", JSONValue(record.partition.index)),
+            ("offset", JSONValue(record.offset.rawValue)),
+            ("timestamp", .text(record.timestamp.rfc3339)),
             ("timestamp_ms", JSONValue(record.timestamp.rawValue)),
         ]
         for (name, bytes) in [("key", record.key), ("value", record.value)] {

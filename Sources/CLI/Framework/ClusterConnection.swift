@@ -1,4 +1,5 @@
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceNet
 internal import MillraceProtocol
 internal import Server
@@ -6,11 +7,33 @@ internal import Server
 extension Invocation {
     /// A client by the flags, the environment and the profile.
     func connect() throws(CLIError) -> RequestClient {
+        let settings = try connectionSettings()
+        return try ask { () throws(RequestError) in try RequestClient(settings) }
+    }
+
+    /// The same for producers and consumers.
+    func clientSettings() throws(CLIError) -> ClientSettings {
+        let settings = try connectionSettings()
+        let servers = settings.bootstrap.map { "\(BrokerAddress(host: $0.host, port: $0.port))" }
+        do throws(ClientError) {
+            var client = try ClientSettings(bootstrap: servers.joined(separator: ","))
+            client.tls = settings.tls
+            client.requestTimeout = timeout
+            return client
+        } catch {
+            throw CLIError(error)
+        }
+    }
+
+    private func connectionSettings() throws(CLIError) -> RequestClient.Settings {
         let environment = SettingsLoader.environment()
         let profile = try Profile.load(
             named: text("profile") ?? environment["MILLRACE_PROFILE"], environment)
-        let given = text("bootstrap-server") ?? environment["MILLRACE_BOOTSTRAP_SERVER"]
-        let bootstrap = given ?? profile["bootstrap.server"] ?? "localhost:9092"
+        let variable = environment["MILLRACE_BOOTSTRAP_SERVER"]
+        // A profile that a flag names is over the environment, one of the environment is not.
+        let second = has("profile") ? profile["bootstrap.server"] ?? variable : variable
+        let bootstrap =
+            text("bootstrap-server") ?? second ?? profile["bootstrap.server"] ?? "localhost:9092"
         var settings = RequestClient.Settings(bootstrap: try Self.addresses(bootstrap))
         settings.timeout = timeout
         let ca = text("ca") ?? profile["ca"]
@@ -26,7 +49,7 @@ extension Invocation {
             tls.key = key.map { .file($0) }
             settings.tls = tls
         }
-        return try ask { () throws(RequestError) in try RequestClient(settings) }
+        return settings
     }
 
     /// Reads `host:port[,host:port…]`; the port is 9092 if it is missing.
