@@ -80,6 +80,7 @@ public class JavaClient {
         final AtomicReference<Throwable> error = new AtomicReference<>();
         volatile Set<Integer> assigned = Set.of();
         volatile long busy = System.nanoTime();
+        volatile boolean owes;
 
         Member(String topic, String group, Map<String, String> seen) {
             this.topic = topic;
@@ -97,20 +98,28 @@ public class JavaClient {
                     for (ConsumerRecord<String, String> r : found) seen.put(r.key(), r.value());
                     if (!found.isEmpty()) {
                         busy = System.nanoTime();
-                        try {
-                            consumer.commitSync();
-                        } catch (org.apache.kafka.common.KafkaException e) {
-                            // A rebalance is under way: the partition's next owner reads on from the last commit.
-                        }
+                        owes = true;
                     }
+                    settle(consumer);
                     var now = new HashSet<Integer>();
                     for (TopicPartition tp : consumer.assignment()) now.add(tp.partition());
                     if (!now.equals(assigned)) busy = System.nanoTime();
                     assigned = now;
                 }
-                consumer.commitSync();
+                settle(consumer);
             } catch (Throwable t) {
                 error.set(t);
+            }
+        }
+
+        /** Commits what was read; while a rebalance is under way that is refused, and tried again after the next poll. */
+        void settle(KafkaConsumer<String, String> consumer) {
+            if (!owes) return;
+            try {
+                consumer.commitSync();
+                owes = false;
+            } catch (org.apache.kafka.common.KafkaException e) {
+                busy = System.nanoTime();
             }
         }
 
@@ -133,7 +142,7 @@ public class JavaClient {
 
     /** Whether nothing has come for a while: what a rebalance made a member read again can be committed. */
     static boolean quiet(List<Member> members) {
-        for (Member m : members) if (System.nanoTime() - m.busy < 1_500_000_000L) return false;
+        for (Member m : members) if (m.owes || System.nanoTime() - m.busy < 1_500_000_000L) return false;
         return spread(members);
     }
 

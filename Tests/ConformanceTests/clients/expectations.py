@@ -61,6 +61,7 @@ class Polling(threading.Thread):
         self.client, self.topic, self.group = client, topic, group
         self.seen, self.lock = seen, lock
         self.assigned, self.stopping, self.error = frozenset(), threading.Event(), None
+        self.owes = False  # whether something was read and not committed
         self.busy = time.monotonic()  # when something last came or changed
         self.start()
 
@@ -72,18 +73,25 @@ class Polling(threading.Thread):
                 with self.lock:
                     self.seen.extend(found)
                 if found:
-                    self.busy = time.monotonic()
-                    try:
-                        member.commit()
-                    except Exception:
-                        pass  # a rebalance is under way: the partition's next owner reads on from the last commit
+                    self.busy, self.owes = time.monotonic(), True
+                self.settle(member)
                 assigned = frozenset(member.assignment())
                 if assigned != self.assigned:
                     self.assigned, self.busy = assigned, time.monotonic()
-            member.commit()
+            self.settle(member)
             member.close()
         except Exception as error:  # told to the main thread, which fails
             self.error = error
+
+    def settle(self, member):
+        """Commits what was read; while a rebalance is under way that is refused, and tried again after the next poll."""
+        if not self.owes:
+            return
+        try:
+            member.commit()
+            self.owes = False
+        except Exception:
+            self.busy = time.monotonic()
 
     def stop(self):
         self.stopping.set()
@@ -107,7 +115,7 @@ def wait(what, condition, members=(), seconds=60):
 
 def quiet(members):
     """Whether nothing has come for a while: what a rebalance made a member read again is read, and can be committed."""
-    return spread(members) and all(time.monotonic() - m.busy > 1.5 for m in members)
+    return spread(members) and all(time.monotonic() - m.busy > 2.5 and not m.owes for m in members)
 
 
 def spread(members):
