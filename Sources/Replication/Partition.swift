@@ -83,7 +83,10 @@ package final class Partition {
     }
 
     private var inFlight = Deque<InFlight>()
+    /// In order of their ends.
     private var waiting = Deque<Waiting>()
+    /// Repeats of batches that are not committed yet: few, in no order.
+    private var repeats: [Waiting] = []
     private var watches: [FetchWatch] = []
 
     /// How many fetches may wait at a partition; one more is told at once to look again.
@@ -159,7 +162,8 @@ package final class Partition {
         if end <= highWatermark {
             effects.append(.acknowledge(waiter, result))
         } else {
-            waiting.append(Waiting(end: end, waiter: waiter, result: result))
+            // Its batch may still be in flight, behind others: it has no place in the order.
+            repeats.append(Waiting(end: end, waiter: waiter, result: result))
         }
     }
 
@@ -193,6 +197,8 @@ package final class Partition {
     package func abandonAll(into effects: inout [PartitionEffect]) {
         while let append = inFlight.popFirst() { effects.append(.abandon(append.waiter)) }
         while let append = waiting.popFirst() { effects.append(.abandon(append.waiter)) }
+        for append in repeats { effects.append(.abandon(append.waiter)) }
+        repeats.removeAll()
         wakeAll(into: &effects)
     }
 
@@ -206,8 +212,16 @@ package final class Partition {
             effects.append(.acknowledge(first.waiter, first.result))
             _ = waiting.popFirst()
         }
+        if !repeats.isEmpty { acknowledgeRepeats(into: &effects) }
         effects.append(.advanced(highWatermark))
         wakeAll(into: &effects)
+    }
+
+    private func acknowledgeRepeats(into effects: inout [PartitionEffect]) {
+        for append in repeats where append.end <= highWatermark {
+            effects.append(.acknowledge(append.waiter, append.result))
+        }
+        repeats.removeAll { $0.end <= highWatermark }
     }
 
     /// Tells `watch` once when there is something new.

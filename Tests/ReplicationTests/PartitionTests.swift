@@ -115,6 +115,15 @@ struct PartitionTests {
         #expect(found.allSatisfy { $0.offset == .zero })
     }
 
+    @Test func aRepeatDoesNotHoldBackWhatWasAppendedBeforeIt() throws {
+        let (first, _) = try append(1, waiter: waiter(0))
+        let producer = BatchProducer(id: 9, epoch: 0, baseSequence: 0)
+        let (second, _) = try append(1, producer: producer, waiter: waiter(1))
+        _ = try append(1, producer: producer, waiter: waiter(2))
+        #expect(acknowledged(try written(first)).map(\.waiter) == [waiter(0)])
+        #expect(acknowledged(try written(second)).map(\.waiter) == [waiter(1), waiter(2)])
+    }
+
     @Test func aWatchIsToldOnce() throws {
         let watch = FetchWatch(shard: 2, operation: 5)
         var effects: [PartitionEffect] = []
