@@ -33,8 +33,9 @@ struct GoldenTests {
         #expect((Int(totals.output.1) ?? 0) >= atLeast, "scenarios that the node's APIs allow")
     }
 
-    @Test func everyRecordedAnswerOfOneNodeIsOurs() async throws {
-        try await replay("plain", [], atLeast: 180)
+    @Test(arguments: [1, 3])
+    func everyRecordedAnswerOfOneNodeIsOurs(shards: Int) async throws {
+        try await replay("plain", ["millrace.shards=\(shards)"], atLeast: 186)
     }
 
     @Test func everyRecordedAnswerIsOursWhereTopicsAreMadeOnDemand() async throws {

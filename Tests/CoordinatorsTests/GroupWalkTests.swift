@@ -1,6 +1,7 @@
 import Coordinators
 import MillraceBase
 import MillraceProtocol
+import TestSupport
 import Testing
 
 /// Members that join, leave, commit, fall silent, ask twice, and a log that is slow or lost.
@@ -31,6 +32,15 @@ import Testing
     }
 
     @Test(arguments: 1...40) func walkKeepsTheGroupsPromises(seed: Int) throws {
+        try walk(seed)
+    }
+
+    @Test(.enabled(if: Soak.minutes != nil, "make soak"))
+    func soakWalks() async throws {
+        try await Soak.rounds("walks of a group", share: 0.1, from: 1_000_000) { try walk($0) }
+    }
+
+    private func walk(_ seed: Int) throws {
         var settings = GroupSettings.quick
         settings.initialRebalanceDelay = seed.isMultiple(of: 3) ? .seconds(1) : .zero
         var walk = Walk(

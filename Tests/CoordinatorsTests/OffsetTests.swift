@@ -92,6 +92,23 @@ import Testing
         #expect(group.offsets()?.isEmpty == true)
     }
 
+    @Test func aClockThatJumpsExpiresNothingEarly() {
+        var settings = GroupSettings.quick
+        settings.offsetsRetention = .seconds(1_000)
+        settings.offsetsRetentionCheckInterval = .seconds(10)
+        let group = GroupHarness(settings)
+        group.commit(1)
+        group.commit(1, group: "old client", retention: 900_000)
+        let year: Int64 = 365 * 86_400_000
+        for jump in [year, -2 * year, year] {
+            group.now.timestamp = Timestamp(group.now.timestamp.rawValue + jump)
+            group.pass(.seconds(100))
+            #expect(group.groupIDs() == ["g", "old client"])
+        }
+        group.pass(.seconds(800))
+        #expect(group.groupIDs() == [], "time that passed still counts")
+    }
+
     @Test func offsetsGoWithTheirTopic() {
         let group = GroupHarness()
         group.commit(1)

@@ -1,6 +1,7 @@
 import MillraceBase
 import MillraceRecords
 import Storage
+import TestSupport
 import Testing
 
 /// Power fails at any moment: what was flushed is there, what comes back is a prefix of what was
@@ -19,7 +20,14 @@ struct CrashTests {
     }
 
     @Test(arguments: 0..<150)
-    func whatWasFlushedSurvivesAnyCrash(seed: Int) throws {
+    func whatWasFlushedSurvivesAnyCrash(seed: Int) throws { try crashes(seed) }
+
+    @Test(.enabled(if: Soak.minutes != nil, "make soak"))
+    func soakCrashes() async throws {
+        try await Soak.rounds("crashes", share: 0.1, from: 1_000_000) { try crashes($0) }
+    }
+
+    private func crashes(_ seed: Int) throws {
         var generator = Generator(state: UInt64(seed))
         var config = LogConfig()
         config.segmentBytes = Int64.random(in: 500...3_000, using: &generator)
@@ -63,7 +71,14 @@ struct CrashTests {
     }
 
     @Test(arguments: 0..<60)
-    func aLogOfAnyBytesOpensOrSaysWhatIsWrong(seed: Int) throws {
+    func aLogOfAnyBytesOpensOrSaysWhatIsWrong(seed: Int) throws { try damages(seed) }
+
+    @Test(.enabled(if: Soak.minutes != nil, "make soak"))
+    func soakDamagedLogs() async throws {
+        try await Soak.rounds("damaged logs", share: 0.05, from: 1_000_000) { try damages($0) }
+    }
+
+    private func damages(_ seed: Int) throws {
         var generator = Generator(state: UInt64(1_000 + seed))
         var config = LogConfig()
         config.segmentBytes = 1_500

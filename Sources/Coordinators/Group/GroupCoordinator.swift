@@ -40,6 +40,8 @@ package struct GroupCoordinator {
     var lastChanges: [String: ChangeToken] = [:]
     /// While loading: records of transactions that have not ended.
     private var transactions: [Int64: [CoordinatorRecord]] = [:]
+    /// What the ages of offsets are counted by, from when the log was loaded.
+    var clock: WallClockGuard?
     package private(set) var isLoaded = false
     package private(set) var hasLostState = false
 
@@ -171,6 +173,7 @@ package struct GroupCoordinator {
         precondition(!isLoaded, "a log is loaded once")
         isLoaded = true
         transactions = [:]
+        clock = WallClockGuard(now: now)
         for id in groups.keys.sorted() {
             for member in groups[id]?.order ?? [] { restartSession(id, member, now) }
         }

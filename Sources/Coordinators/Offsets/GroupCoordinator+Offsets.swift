@@ -132,8 +132,10 @@ extension GroupCoordinator {
         }
     }
 
-    /// Forgets offsets whose time is over, and groups that have nothing left (KIP-211).
+    /// Forgets offsets whose time is over, and groups that have nothing left (KIP-211). A wall
+    /// clock that jumps ends nobody's time early.
     mutating func expireOffsets(_ now: Moment, _ effects: inout [GroupEffect]) {
+        let now = clock?.trusted(now) ?? now.timestamp
         for id in groups.keys.sorted() {
             guard let group = groups[id] else { continue }
             let expired = offsets.all(id).filter { place, entry in
@@ -151,7 +153,7 @@ extension GroupCoordinator {
 
     private func isExpired(
         _ entry: CommittedOffsets.Entry, _ place: CommittedOffsets.Place, _ group: Group,
-        _ now: Moment
+        _ now: Timestamp
     ) -> Bool {
         let base: Timestamp
         if group.protocolType == nil {
@@ -165,8 +167,8 @@ extension GroupCoordinator {
         } else {
             return false
         }
-        if let expires = entry.expires { return now.timestamp >= expires }
-        let age = now.timestamp.rawValue.subtractingReportingOverflow(base.rawValue)
+        if let expires = entry.expires { return now >= expires }
+        let age = now.rawValue.subtractingReportingOverflow(base.rawValue)
         return !age.overflow && .milliseconds(age.partialValue) >= settings.offsetsRetention
     }
 }

@@ -1,6 +1,6 @@
 """Fills a small file system through a node, makes room, starts the node again, and compares.
 
-usage: full_disk.py --millrace PROGRAM --dir FOLDER (mounted with 8 MiB at FOLDER/disk by the caller)
+usage: full_disk.py --millrace PROGRAM --dir FOLDER --disk FOLDER (a file system of 8 MiB)
 """
 
 import argparse
@@ -16,8 +16,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--millrace", required=True)
     parser.add_argument("--dir", required=True)
+    parser.add_argument("--disk", required=True)
     options = parser.parse_args()
-    disk = os.path.join(options.dir, "disk")
+    disk = options.disk
     cluster = os.path.join(options.dir, "cluster")
 
     def local(verb, *more):

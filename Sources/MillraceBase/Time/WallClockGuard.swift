@@ -1,6 +1,5 @@
-package import MillraceBase
-
-/// Tells what time it is for retention, by a wall clock that may jump.
+/// Tells what time it is for retention (of records, of committed offsets), by a wall clock that
+/// may jump.
 ///
 /// The wall clock is believed as long as it moves with the monotonic clock. When it jumps, forward
 /// or back, time goes on at the monotonic clock's pace from where it was, so that a jump by a week
