@@ -111,7 +111,7 @@ final class GroupHarness {
     func join(
         _ member: String = "", group: String = "g", instance: String? = nil, version: Int16 = 7,
         protocols: [(String, [UInt8])] = [("range", [1])], type: String = "consumer",
-        session: Int32 = 10_000, rebalance: Int32 = 60_000
+        session: Int32 = 10_000, rebalance: Int32 = 60_000, client: String = "c"
     ) -> RequestToken {
         var request = JoinGroupRequest()
         (request.groupId, request.memberId) = (group, member)
@@ -122,7 +122,7 @@ final class GroupHarness {
             request.protocols[request.protocols.count - 1].name = name
             request.protocols[request.protocols.count - 1].metadata = metadata
         }
-        return ask(.join(request, version: version))
+        return ask(.join(request, version: version), client: client)
     }
 
     @discardableResult

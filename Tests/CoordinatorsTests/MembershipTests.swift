@@ -237,4 +237,19 @@ import Testing
         #expect(answer.members.map(\.errorCode) == [0])
         #expect(group.describe()?.groupState == "Empty")
     }
+
+    @Test func theLongestNamesMakeAMemberIDThatRecordsCanHold() throws {
+        let name = String(repeating: "é", count: 16_383) + "x"
+        for instance in [nil, name] {
+            let group = GroupHarness()
+            let leader = try group.stable().member
+            let token = group.join(instance: instance, version: 3, client: name)
+            group.join(leader)
+            let answer = try #require(group.joined(token))
+            #expect(answer.errorCode == 0)
+            #expect(answer.memberId.utf8.count <= Int(Int16.max))
+            #expect(group.synced(group.sync(leader, 2))?.errorCode == 0)
+            #expect(group.describe()?.members.count == 2)
+        }
+    }
 }

@@ -63,7 +63,7 @@ extension GroupCoordinator {
     ) {
         let id = joining.request.groupId
         let name = joining.request.groupInstanceId ?? joining.client.id
-        let member = "\(name)-\(newUuid())"
+        let member = memberID(named: name)
         if let instance = joining.request.groupInstanceId {
             if let old = groups[id]?.statics[instance] {
                 returnStatic(joining, from: old, to: member, now, &effects)
@@ -81,6 +81,15 @@ extension GroupCoordinator {
         } else {
             add(joining, as: member, now, &effects)
         }
+    }
+
+    /// A new member's id. Of a very long name it has the beginning, so that answers and records,
+    /// whose texts have at most 32,767 bytes, can hold it.
+    private mutating func memberID(named name: String) -> String {
+        let uuid = newUuid()
+        var start = name[...]
+        while start.utf8.count > Int(Int16.max) - 1 - uuid.utf8.count { start.removeLast() }
+        return "\(start)-\(uuid)"
     }
 
     /// Random, in the form of Java's `UUID.toString`.
