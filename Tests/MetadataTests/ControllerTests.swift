@@ -216,6 +216,29 @@ import Testing
         #expect(cluster.image.configs[resource] == nil)
     }
 
+    @Test func aListIsNotAppendedToBeyondWhatARecordHolds() throws {
+        var cluster = try Cluster()
+        try cluster.create("a")
+        func append(from first: Int) throws -> IncrementalAlterConfigsResponse.Response? {
+            var config = IncrementalAlterConfigsRequest.Resource.Config()
+            (config.name, config.configOperation) = ("leader.replication.throttled.replicas", 2)
+            config.value = (first..<first + 3_000).map { "\($0):1" }.joined(separator: ",")
+            var asked = IncrementalAlterConfigsRequest.Resource()
+            (asked.resourceType, asked.resourceName, asked.configs) = (2, "a", [config])
+            var request = IncrementalAlterConfigsRequest()
+            request.resources = [asked]
+            guard
+                case .incrementalAlterConfigs(let response) = try cluster.ask(
+                    .incrementalAlterConfigs(request))
+            else { return nil }
+            return response.responses.first
+        }
+        #expect(try append(from: 10_000)?.errorCode == 0)
+        let refused = try #require(try append(from: 20_000))
+        #expect(refused.errorCode == ErrorCode.invalidConfig.rawValue)
+        #expect(refused.errorMessage?.contains("maximum value size of 32767 bytes") == true)
+    }
+
     @Test func whatIsSetForAllBrokersIsKeptUnderNoName() throws {
         var cluster = try Cluster()
         var config = AlterConfigsRequest.Resource.Config()

@@ -167,6 +167,13 @@ extension Controller {
             case .brokerLogger: String?.none
             }
         if let refusal { throw Refusal(.invalidConfig, refusal) }
+        // What is appended to a list, a bit at a time, must still fit a record's text.
+        guard values.values.allSatisfy({ $0.utf8.count <= Int(Int16.max) }) else {
+            throw Refusal(
+                .invalidConfig,
+                "The configuration value cannot be added because it exceeds the maximum value "
+                    + "size of \(Int16.max) bytes.")
+        }
         var values = values
         let former = context.image.configs(of: resource)
         if kind == .broker { try keepMinInSync(resource, former, &values, context) }
