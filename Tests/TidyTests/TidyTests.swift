@@ -116,6 +116,23 @@ struct TidyTests {
         }
     }
 
+    /// What they do is to follow from their inputs and a seed alone (docs/decisions/002).
+    @Test func coresReadNoClockAndDrawFromNoGeneratorOfTheSystem() throws {
+        let cores = [
+            "Raft", "Metadata", "Replication", "Coordinators", "MillraceClientCore", "Broker",
+            "Storage", "MillraceRecords",
+        ]
+        let forbidden = /SystemRandomNumberGenerator|clock_gettime|\btime\(nil|ContinuousClock/
+        let bare = /\.random\(in: [^,]*\)|\.shuffled\(\)|\.randomElement\(\)/
+        for file in try cores.flatMap({ try Self.files(in: "Sources/\($0)") }) {
+            for (number, line) in file.lines.enumerated() {
+                #expect(
+                    !line.contains(forbidden) && !line.contains(bare),
+                    "\(file.path):\(number + 1) asks the system for a time or a number")
+            }
+        }
+    }
+
     @Test func everyTypeSaysWhatItIs() throws {
         let modifier = "(?:package|public|internal|fileprivate|private|final|indirect|@\\w+)"
         let declaration = try Regex("^(?:\(modifier) )*(?:struct|class|enum|protocol|actor) \\w+")

@@ -111,9 +111,8 @@ extension Shard {
         runPartitionEffects(slot)
         partitions[slot.index] = nil
         do throws(StorageError) {
-            var generator = SystemRandomNumberGenerator()
             let delay = Duration.milliseconds(partition.log.config.fileDeleteDelayMs)
-            let path = try partition.log.markForDeletion(Uuid.random(using: &generator))
+            let path = try partition.log.markForDeletion(Uuid.random(using: &folderIDs))
             effects.append(
                 .removeTree(
                     path: path, FileSystemReference(identity.directory.fileSystem), after: delay))

@@ -55,6 +55,10 @@ package final class Shard {
     var metrics: ShardMetrics
     let contexts = CodecContexts()
     let files: OpenFileCache
+    /// Makes a random source of its own for whatever draws: a simulator's come from its seed.
+    let makeRandom: () -> any RandomNumberGenerator & Sendable
+    /// Draws the ids in the names of folders that are put aside.
+    var folderIDs: any RandomNumberGenerator & Sendable
     var effects: [ShardEffect] = []
     var partitionEffects: [PartitionEffect] = []
     var writer = ByteWriter(capacity: 16 << 10)
@@ -64,12 +68,15 @@ package final class Shard {
     /// Requests of a connection that may wait for answers before no more are read.
     private static let outstandingMax = 512
 
+    /// - Parameter makeRandom: is called for each thing of the shard that draws numbers: the
+    ///   system's generator in a node, seeded ones where a run is to be repeated.
     package init(
         _ identity: ShardIdentity, metrics: ShardMetrics, files: OpenFileCache, log: Log,
-        now: Moment
+        now: Moment, makeRandom: @escaping () -> any RandomNumberGenerator & Sendable
     ) {
         (self.identity, self.metrics, self.files, self.log) = (identity, metrics, files, log)
-        self.now = now
+        (self.now, self.makeRandom) = (now, makeRandom)
+        folderIDs = makeRandom()
         fetches = FetchOperations(
             sessionsMax: identity.settings.fetchSessionsMax, shard: identity.index,
             shards: identity.count)

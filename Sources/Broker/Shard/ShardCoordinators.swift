@@ -60,8 +60,7 @@ extension Shard {
         settings.offsetsRetentionCheckInterval = groups.offsetsRetentionCheckInterval
         coordinators.led[partition] = ShardCoordinators.Led(
             slot: slot,
-            machine: GroupCoordinator(
-                settings: settings, generator: SystemRandomNumberGenerator()),
+            machine: GroupCoordinator(settings: settings, generator: makeRandom()),
             loading: .zero)
         load(partition)
     }

@@ -118,7 +118,8 @@ struct NodeParts {
                 }
                 let shard = Shard(
                     identity, metrics: shardMetrics, files: OpenFileCache(capacity: filesMax),
-                    log: shardLog, now: MonotonicClock.moment())
+                    log: shardLog, now: MonotonicClock.moment(),
+                    makeRandom: { SystemRandomNumberGenerator() })
                 let runner = ShardLoop(
                     loop: loop, waker: waker, shard: shard, inbox: around.shards[index],
                     around: around)

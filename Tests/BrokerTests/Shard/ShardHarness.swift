@@ -6,6 +6,13 @@ import Metadata
 import Storage
 import Testing
 
+/// Random sources from one seed, each another.
+final class Seeds {
+    private var seed = SeededGenerator(seed: 1)
+
+    func next() -> any RandomNumberGenerator & Sendable { SeededGenerator(seed: seed.next()) }
+}
+
 /// Shards of a node without threads: messages are carried at once, writes succeed at once, answers
 /// are kept. One connection, on shard 0.
 final class ShardHarness {
@@ -22,6 +29,7 @@ final class ShardHarness {
     /// Writes are refused with this while it is set.
     var fault: FileFault?
     private var image = ClusterImage()
+    private let seeds = Seeds()
     private var correlation: Int32 = 0
     private let connection = ConnectionKey(slot: 0, generation: 1)
 
@@ -47,7 +55,8 @@ final class ShardHarness {
                         clusterID: identity.clusterID, directory: directory),
                     metrics: metrics.shard(
                         apis: HandlerTable.all.map { ($0.api.rawValue, $0.api.name) }),
-                    files: OpenFileCache(capacity: 64), log: .disabled, now: now))
+                    files: OpenFileCache(capacity: 64), log: .disabled, now: now,
+                    makeRandom: { [seeds] in seeds.next() }))
         }
         tell(0, .opened(connection, ConnectionInfo(listener: "PLAINTEXT", clientHost: "/test")))
     }
