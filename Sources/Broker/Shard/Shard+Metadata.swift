@@ -7,10 +7,15 @@ internal import Storage
 // Takes up the cluster's metadata: the flat tables, and the partitions that this shard has.
 extension Shard {
     func apply(_ update: MetadataUpdate) {
+        let isFirst = view == nil
         view = update.view
         for id in update.deleted { remove(topic: id) }
         if update.brokerConfigChanged { rederiveSettings(update.view) }
         for topic in update.changed { apply(topic, update.view) }
+        if isFirst, identity.index == 0 { tidyDirectory() }
+        // Start offset and recovery point of a partition that is gone must not be found again by
+        // another of its name.
+        if isFirst || !update.deleted.isEmpty { writeCheckpoints() }
         control(.metadataApplied(shard: identity.index, through: update.view.offset))
     }
 
@@ -77,9 +82,7 @@ extension Shard {
                 return existing
             }
             let name = "\(topic.name)-\(id.index)"
-            let log = try PartitionLog.open(
-                name: name, topicID: id.topic, in: identity.directory, config: config, files: files,
-                contexts: contexts, now: now)
+            let log = try open(name, id, config)
             if log.bytesCutAtOpening > 0 {
                 self.log.warn(
                     "torn tail cut", code: "storage.cut",
@@ -95,6 +98,53 @@ extension Shard {
         } catch {
             noteStorage(error)
             return existing
+        }
+    }
+
+    private func open(
+        _ name: String, _ id: TopicPartition, _ config: LogConfig
+    ) throws(StorageError) -> PartitionLog {
+        func attempt() throws(StorageError) -> PartitionLog {
+            try PartitionLog.open(
+                name: name, topicID: id.topic, in: identity.directory, config: config,
+                files: files, contexts: contexts, now: now)
+        }
+        do throws(StorageError) {
+            return try attempt()
+        } catch {
+            guard case .foreign = error else { throw error }
+            // Left by a topic of this name that was deleted: the node stopped before it knew.
+            try putAside(stray: name)
+            return try attempt()
+        }
+    }
+
+    private func putAside(stray name: String) throws(StorageError) {
+        let target = try identity.directory.putAside(
+            name, as: .stray, Uuid.random(using: &folderIDs))
+        log.warn(
+            "a folder belongs to no topic, and is put aside", code: "storage.stray",
+            ["folder": .text(name), "name": .text(target)])
+    }
+
+    /// What earlier runs left in the directory: folders of deleted partitions are removed, those
+    /// of topics that do not exist are put aside. Called before clients are served.
+    private func tidyDirectory() {
+        do throws(StorageError) {
+            for name in try identity.directory.deletedNames() {
+                effects.append(
+                    .removeTree(
+                        path: identity.directory.path + "/" + name,
+                        FileSystemReference(identity.directory.fileSystem), after: .zero))
+            }
+            for name in try identity.directory.partitionNames() {
+                let partition = PartitionName(name)
+                let index = partition.flatMap { topics.index(name: $0.topic) }
+                let entry = index.flatMap { topics.partition($0, partition?.index ?? -1) }
+                if entry == nil { try putAside(stray: name) }
+            }
+        } catch {
+            noteStorage(error)
         }
     }
 

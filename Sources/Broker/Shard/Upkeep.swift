@@ -96,7 +96,7 @@ extension Shard {
         }
     }
 
-    private func writeCheckpoints() {
+    func writeCheckpoints() {
         effects.append(.checkpoint(identity.directory, checkpoints()))
     }
 

@@ -6,10 +6,14 @@ internal import Synchronization
 /// writes them. Called on disk threads.
 final class CheckpointWriter: Sendable {
     private let byShard: Mutex<[Int: DirectoryCheckpoints]>
+    private let shards: Int
     private let log: Log
 
-    init(log: Log) {
+    /// - Parameter shards: how many parts make the whole: none is written without the others, which
+    ///   would be forgotten.
+    init(shards: Int, log: Log) {
         byShard = Mutex([:])
+        self.shards = shards
         self.log = log
     }
 
@@ -22,6 +26,7 @@ final class CheckpointWriter: Sendable {
             // would rename each other's temporary files away.
             try byShard.withLock { byShard throws(StorageError) in
                 byShard[shard] = checkpoints
+                guard byShard.count == shards else { return }
                 let all = byShard.values.reduce(into: DirectoryCheckpoints()) { all, part in
                     all.recoveryPoints.merge(part.recoveryPoints) { $1 }
                     all.startOffsets.merge(part.startOffsets) { $1 }

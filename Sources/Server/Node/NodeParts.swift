@@ -86,7 +86,8 @@ struct NodeParts {
         let stops = StopCount()
         let around = ShardLoop.Surroundings(
             shards: inboxes, control: { control.post($0) }, disks: disks,
-            checkpoints: CheckpointWriter(log: sink.logger("storage")), metrics: metrics,
+            checkpoints: CheckpointWriter(shards: count, log: sink.logger("storage")),
+            metrics: metrics,
             stopped: { stops.stopped(isClean: $0) }, log: sink.logger("net"))
         var threads: [WorkerThread] = []
         for index in 0..<count {

@@ -23,6 +23,14 @@ package struct DirectoryCheckpoints: Hashable, Sendable {
     package init() {}
 }
 
+/// Why a partition's folder is put aside.
+package enum FolderMark: String, Sendable {
+    /// The partition was deleted: the folder is removed after a while.
+    case delete
+    /// No topic of the cluster's metadata has it: the folder stays for an operator to look at.
+    case stray
+}
+
 /// A directory of `log.dirs`: identity, lock, checkpoints, and whether it still serves.
 /// Safe on any thread.
 package final class LogDirectory: Sendable {
@@ -224,6 +232,21 @@ package final class LogDirectory: Sendable {
     /// Folders of deleted partitions (`….<uuid>-delete`), to be removed with `removeTree`.
     package func deletedNames() throws(StorageError) -> [String] {
         try folders().filter { $0.hasSuffix("-delete") }
+    }
+
+    /// Renames a partition's folder to `<name>.<uuid>-<mark>`, as Kafka does: no partition is found
+    /// under such a name.
+    /// - Returns: the new name.
+    package func putAside(
+        _ name: String, as mark: FolderMark, _ id: Uuid
+    ) throws(StorageError) -> String {
+        let suffix = ".\(id.hex)-\(mark.rawValue)"
+        // A folder's name may have 255 bytes; Kafka too cuts the topic's name, not the suffix.
+        let target = String(name.prefix(255 - suffix.utf8.count)) + suffix
+        try guarded { () throws(FileFault) in
+            try fileSystem.rename(path + "/" + name, to: path + "/" + target)
+        }
+        return target
     }
 
     private func folders() throws(StorageError) -> [String] {

@@ -265,13 +265,7 @@ extension PartitionLog {
     /// - Returns: the folder's path, to be removed by `FileSystem.removeTree` on a disk thread.
     package func markForDeletion(_ id: Uuid) throws(StorageError) -> String {
         for segment in segments { segment.close() }
-        let suffix = ".\(id.hex)-delete"
-        // A folder's name may have 255 bytes; Kafka too cuts the topic's name, not the suffix.
-        let name = String(folder.name.prefix(255 - suffix.utf8.count)) + suffix
-        try folder.guarded { () throws(FileFault) in
-            try folder.fileSystem.rename(folder.path, to: folder.directory.path + "/" + name)
-        }
-        folder.name = name
+        folder.name = try folder.directory.putAside(folder.name, as: .delete, id)
         isClosed = true
         return folder.path
     }

@@ -39,8 +39,12 @@ struct LogLoader {
         try prepareFolder()
         try loadMetadata(topicID)
         let checkpoints = folder.directory.found
-        log.start = max(.zero, checkpoints.startOffsets[folder.name] ?? .zero)
-        let recoveryPoint = max(.zero, checkpoints.recoveryPoints[folder.name] ?? .zero)
+        var recoveryPoint = Offset.zero
+        // What is noted of a folder that is new was another partition of the name.
+        if !log.isNew {
+            log.start = max(.zero, checkpoints.startOffsets[folder.name] ?? .zero)
+            recoveryPoint = max(.zero, checkpoints.recoveryPoints[folder.name] ?? .zero)
+        }
         try guarded { loader throws(FileFault) in try loader.collectSegments() }
         try loadEpochs()
         if log.segments.isEmpty { try addEmptySegment(at: log.start) }

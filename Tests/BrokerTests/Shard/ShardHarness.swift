@@ -16,7 +16,7 @@ final class Seeds {
 /// Shards of a node without threads: messages are carried at once, writes succeed at once, answers
 /// are kept. One connection, on shard 0.
 final class ShardHarness {
-    let fileSystem = MemoryFileSystem()
+    let fileSystem: MemoryFileSystem
     let directory: LogDirectory
     let settings: NodeSettings
     private(set) var shards: [Shard] = []
@@ -26,6 +26,8 @@ final class ShardHarness {
     var answers: [[UInt8]] = []
     var closed: [String] = []
     var control: [ControlMessage] = []
+    /// Folders that were to be removed.
+    private(set) var removed: [String] = []
     /// Writes are refused with this while it is set.
     var fault: FileFault?
     private var image = ClusterImage()
@@ -33,7 +35,10 @@ final class ShardHarness {
     private var correlation: Int32 = 0
     private let connection = ConnectionKey(slot: 0, generation: 1)
 
-    init(shards count: Int = 1, settings text: [String] = []) throws {
+    /// - Parameter files: of a node that was killed; nil begins with an empty directory.
+    init(
+        shards count: Int = 1, settings text: [String] = [], files: MemoryFileSystem? = nil
+    ) throws {
         settings = try NodeSettings(
             ServerConfig(
                 overrides: [
@@ -43,7 +48,10 @@ final class ShardHarness {
         let identity = DirectoryIdentity(
             clusterID: "AAAAAAAAAAAAAAAAAAAAAA", nodeID: NodeID(1),
             directoryID: Uuid(high: 1, low: 1))
-        try LogDirectory.format("/data", fileSystem: fileSystem, identity: identity, files: [])
+        fileSystem = files ?? MemoryFileSystem()
+        if files == nil {
+            try LogDirectory.format("/data", fileSystem: fileSystem, identity: identity, files: [])
+        }
         directory = try LogDirectory.open(
             "/data", fileSystem: fileSystem, nodeID: NodeID(1))
         let metrics = NodeMetrics()
@@ -61,6 +69,14 @@ final class ShardHarness {
         tell(0, .opened(connection, ConnectionInfo(listener: "PLAINTEXT", clientHost: "/test")))
     }
 
+    /// The node is killed, and started again with the same files and no topics yet.
+    func restarted() throws -> ShardHarness {
+        fileSystem.killProcess()
+        let next = try ShardHarness(shards: shards.count, files: fileSystem)
+        next.now = now
+        return next
+    }
+
     /// Tells a shard an event and carries out what follows from it.
     func tell(_ shard: Int, _ event: ShardEvent) {
         var effects: [ShardEffect] = []
@@ -76,6 +92,9 @@ final class ShardHarness {
             case .write(let slot, let append, let bytes):
                 written.append(.written(slot, append, write(append, bytes)))
             case .flush(let slot, let job): written.append(.flushed(slot, job, sync(job)))
+            case .checkpoint(let directory, let checkpoints):
+                #expect(throws: Never.self) { try directory.writeCheckpoints(checkpoints) }
+            case .removeTree(let path, _, _): removed.append(path)
             default: break
             }
         }
@@ -112,10 +131,12 @@ final class ShardHarness {
 
     /// Makes a topic that node 1 leads, in every shard.
     @discardableResult
-    func makeTopic(_ name: String, partitions: Int32 = 1, _ overrides: [String: String] = [:])
-        -> TopicID
-    {
-        let id = TopicID(Uuid(high: 7, low: name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }))
+    func makeTopic(
+        _ name: String, partitions: Int32 = 1, _ overrides: [String: String] = [:],
+        incarnation: UInt64 = 7
+    ) -> TopicID {
+        let id = TopicID(
+            Uuid(high: incarnation, low: name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }))
         let update = MetadataUpdate(
             view: MetadataView(
                 image: image, clusterID: "AAAAAAAAAAAAAAAAAAAAAA", nodeID: NodeID(1),
