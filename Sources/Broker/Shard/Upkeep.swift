@@ -113,7 +113,12 @@ extension Shard {
         return checkpoints
     }
 
-    /// Clean stop: closes all logs. Blocks on the disk; nothing is asked of the shard afterwards.
+    /// Whether an append is being written: until it is told, logs cannot be closed.
+    package var hasAppendsInFlight: Bool {
+        partitions.contains { $0?.log.hasAppendsInFlight == true }
+    }
+
+    /// Clean stop: closes all logs, into which nothing is being written. Blocks on the disk; nothing is asked of the shard afterwards.
     /// - Returns: whether all were closed.
     package func closeLogs() -> Bool {
         var isClean = true

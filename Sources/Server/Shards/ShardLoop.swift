@@ -28,6 +28,8 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     /// Events that effects brought about; told once the effects at hand are done.
     private var pending: [ShardEvent] = []
     private var isRunning = false
+    private var isStopping = false
+    private var hasStopped = false
     private var timer: (deadline: Instant, id: LoopTimerID)?
     /// Appends that disk threads are writing, by partition: what follows must go there too.
     private var slowWrites: [PartitionSlot: Int] = [:]
@@ -115,16 +117,22 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         case .written(let slot, let append, let fault):
             if let count = slowWrites[slot] { slowWrites[slot] = count > 1 ? count - 1 : nil }
             tell(.written(slot, append, fault))
+            if isStopping { stop() }
         case .flushed(let slot, let job, let fault): tell(.flushed(slot, job, fault))
         case .serve(let listening): serve(listening)
         case .stopServing:
             loop.stopListening()
             loop.forEachConnection { $0.closeAfterFlush("the node stops") }
-        case .stop: stop()
+        case .stop:
+            isStopping = true
+            stop()
         }
     }
 
+    /// Ends, once the disk threads have told what they were writing.
     private func stop() {
+        guard !hasStopped, !shard.hasAppendsInFlight else { return }
+        hasStopped = true
         let isClean = shard.closeLogs()
         if isClean {
             around.checkpoints.write(

@@ -117,6 +117,9 @@ package final class PartitionLog {
     package var byteCount: Int64 { segments.reduce(0) { $0 + $1.size } }
     package var segmentCount: Int { segments.count }
 
+    /// Whether something was staged that is not known to be written.
+    package var hasAppendsInFlight: Bool { !pending.isEmpty }
+
     var active: Segment { segments[segments.count - 1] }
 
     /// The last segment that begins at or before `offset`; the first one if none does.

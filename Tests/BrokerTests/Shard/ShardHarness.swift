@@ -26,6 +26,9 @@ final class ShardHarness {
     var answers: [[UInt8]] = []
     var closed: [String] = []
     var control: [ControlMessage] = []
+    /// Whether writes are kept back until `finishWrites`, as by a slow disk.
+    var holdsWrites = false
+    private var held: [(shard: Int, event: ShardEvent)] = []
     /// Folders that were to be removed.
     private(set) var removed: [String] = []
     /// Writes are refused with this while it is set.
@@ -90,7 +93,8 @@ final class ShardHarness {
             case .post(let other, let message): posts.append((other, message))
             case .control(let message): control.append(message)
             case .write(let slot, let append, let bytes):
-                written.append(.written(slot, append, write(append, bytes)))
+                let event = ShardEvent.written(slot, append, write(append, bytes))
+                if holdsWrites { held.append((shard, event)) } else { written.append(event) }
             case .flush(let slot, let job): written.append(.flushed(slot, job, sync(job)))
             case .checkpoint(let directory, let checkpoints):
                 #expect(throws: Never.self) { try directory.writeCheckpoints(checkpoints) }
@@ -108,6 +112,14 @@ final class ShardHarness {
             try append.perform(bytes)
             return nil
         } catch { return error }
+    }
+
+    /// The disk has caught up.
+    func finishWrites() {
+        holdsWrites = false
+        let events = held
+        held = []
+        for (shard, event) in events { tell(shard, event) }
     }
 
     private func sync(_ job: FlushJob) -> FileFault? {

@@ -144,6 +144,17 @@ struct ShardTests {
         #expect(first.count == 2 && first == second)
     }
 
+    @Test func logsAreClosedOnceWhatIsBeingWrittenIsWritten() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        harness.holdsWrites = true
+        try harness.sendProduce("t", ["a"])
+        #expect(harness.answers.isEmpty && harness.shards[0].hasAppendsInFlight)
+        harness.finishWrites()
+        #expect(harness.answers.count == 1 && !harness.shards[0].hasAppendsInFlight)
+        #expect(harness.shards[0].closeLogs())
+    }
+
     @Test func frameBytesAtRandomNeverTrap() throws {
         let harness = try ShardHarness()
         harness.makeTopic("t")
