@@ -13,13 +13,17 @@ package enum AppendWaiter: Hashable, Sendable {
 }
 
 /// A fetch that waits for something new: it is told once, then forgotten.
-package struct FetchWatch: Hashable, Sendable {
+package struct FetchWatch: Hashable, Comparable, Sendable {
     package var shard: Int
     package var operation: UInt64
 
     package init(shard: Int, operation: UInt64) {
         self.shard = shard
         self.operation = operation
+    }
+
+    package static func < (a: Self, b: Self) -> Bool {
+        (a.shard, a.operation) < (b.shard, b.operation)
     }
 }
 
@@ -87,10 +91,10 @@ package final class Partition {
     private var waiting = Deque<Waiting>()
     /// Repeats of batches that are not committed yet: few, in no order.
     private var repeats: [Waiting] = []
-    private var watches: [FetchWatch] = []
+    private var watches: Set<FetchWatch> = []
 
-    /// How many fetches may wait at a partition; one more is told at once to look again.
-    private static let watchesMax = 10_000
+    /// How many fetches are told of what is new; one more learns of it when its time is up.
+    package static let watchesMax = 10_000
 
     /// - Parameter highWatermark: what was known committed before; this replica's whole log if it
     /// is
@@ -225,20 +229,21 @@ package final class Partition {
     }
 
     /// Tells `watch` once when there is something new.
-    package func watch(_ watch: FetchWatch, into effects: inout [PartitionEffect]) {
-        guard watches.count < Self.watchesMax else { return effects.append(.wake(watch)) }
-        watches.append(watch)
+    package func watch(_ watch: FetchWatch) {
+        guard watches.count < Self.watchesMax else { return }
+        watches.insert(watch)
     }
 
     /// The operation waits no more.
-    package func unwatch(_ watch: FetchWatch) {
-        guard let index = watches.firstIndex(of: watch) else { return }
-        watches.swapAt(index, watches.count - 1)
-        watches.removeLast()
-    }
+    package func unwatch(_ watch: FetchWatch) { watches.remove(watch) }
+
+    /// Fetches that are told of what is new.
+    package var watchCount: Int { watches.count }
 
     private func wakeAll(into effects: inout [PartitionEffect]) {
-        for watch in watches { effects.append(.wake(watch)) }
+        guard !watches.isEmpty else { return }
+        // In the order of their numbers, not of hashes.
+        for watch in watches.sorted() { effects.append(.wake(watch)) }
         watches.removeAll(keepingCapacity: true)
     }
 }

@@ -126,11 +126,24 @@ struct PartitionTests {
 
     @Test func aWatchIsToldOnce() throws {
         let watch = FetchWatch(shard: 2, operation: 5)
-        var effects: [PartitionEffect] = []
-        partition.watch(watch, into: &effects)
-        #expect(effects.isEmpty)
+        partition.watch(watch)
+        partition.watch(watch)
+        #expect(partition.watchCount == 1)
         #expect(try written(try append(1, waiter: .none).0).contains(.wake(watch)))
         #expect(try !written(try append(1, waiter: .none).0).contains(.wake(watch)))
+    }
+
+    @Test func watchesAreToldInTheirOrderAndAreNoMoreThanTheirMaximum() throws {
+        for operation in 0..<UInt64(Partition.watchesMax) + 5 {
+            partition.watch(FetchWatch(shard: 0, operation: operation))
+        }
+        partition.unwatch(FetchWatch(shard: 0, operation: 3))
+        #expect(partition.watchCount == Partition.watchesMax - 1)
+        let woken = try written(try append(1, waiter: .none).0).compactMap { effect in
+            if case .wake(let watch) = effect { watch.operation } else { nil }
+        }
+        #expect(woken == (0..<UInt64(Partition.watchesMax)).filter { $0 != 3 })
+        #expect(partition.watchCount == 0)
     }
 
     @Test func whoWaitsIsAbandonedWhenAWriteFails() throws {

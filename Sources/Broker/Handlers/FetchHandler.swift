@@ -29,14 +29,15 @@ extension Shard {
             switch update(request, wanted, version: context.version) {
             case .failure(let code): return refuse(request, code, context)
             case .success(let session):
-                sessionID = session.id
+                // With its last partition a session ends; the answer's id says so.
+                sessionID = session.order.isEmpty ? 0 : session.id
                 targets = session.order.compactMap { session.targets[$0] }
             }
         }
         let wait = Duration.milliseconds(max(0, request.maxWaitMs))
         let limit = min(Int(request.maxBytes), identity.settings.fetchBytesMax)
         let operation = FetchOperation(
-            token: context.token, bytesMin: Int(request.minBytes), bytesMax: limit,
+            token: context.token, bytesMin: min(Int(request.minBytes), limit), bytesMax: limit,
             deadline: now.instant + wait, sessionID: sessionID,
             isCommittedOnly: request.isolationLevel == 1, isIncremental: !isFull,
             targets: targets)
@@ -92,15 +93,17 @@ extension Shard {
         session.epoch = session.epoch == .max ? 1 : session.epoch + 1
         session.lastUsed = now.instant
         for target in wanted { session.put(target) }
+        var forgotten: Set<FetchTargetKey> = []
         for topic in request.forgottenTopicsData {
             for partition in topic.partitions {
-                session.remove(
+                forgotten.insert(
                     FetchTargetKey(
                         topicName: topic.topic, topicID: TopicID(topic.topicId),
                         partition: partition))
             }
         }
-        fetches.sessions[session.id] = session
+        session.remove(forgotten)
+        fetches.sessions[session.id] = session.order.isEmpty ? nil : session
         return .success(session)
     }
 
@@ -140,7 +143,7 @@ extension Shard {
                 .fetch(
                     FetchPart(
                         shard: identity.index, operation: id, bytesMax: operation.bytesMax,
-                        watches: waits, items: items)))
+                        watches: waits, bytesMin: operation.bytesMin, items: items)))
         }
         if remote.isEmpty { settle(id) }
     }
@@ -223,32 +226,47 @@ extension Shard {
 
     /// Reads for another shard's connection.
     func read(_ part: FetchPart) {
-        var results: [FetchPartResult] = []
-        var remaining = part.bytesMax
+        var answer = FetchPartAnswer(shard: identity.index, isWatched: false, results: [])
+        var bytes = 0
         for item in part.items {
-            let outcome = read(item, bytesMax: remaining, minOneBatch: true)
-            remaining = max(0, remaining - outcome.byteCount)
-            results.append(FetchPartResult(index: item.index, outcome: outcome))
+            let outcome = read(
+                item, bytesMax: max(0, part.bytesMax - bytes), minOneBatch: bytes == 0)
+            bytes += outcome.byteCount
+            answer.results.append(FetchPartResult(index: item.index, outcome: outcome))
         }
-        let isEmpty = results.allSatisfy { $0.outcome.byteCount == 0 && $0.outcome.errorCode == 0 }
-        if part.watches, isEmpty {
-            for item in part.items {
-                guard let slot = topics.slot(of: item.partition) else { continue }
-                partition(slot)?.watch(
-                    FetchWatch(shard: part.shard, operation: part.operation),
-                    into: &partitionEffects)
-                runPartitionEffects(slot)
-            }
+        let watch = FetchWatch(shard: part.shard, operation: part.operation)
+        unwatch(watch)
+        if part.watches, bytes < part.bytesMin, !answer.results.contains(where: \.outcome.isUrgent)
+        {
+            answer.isWatched = true
+            fetches.watched[watch] = part.items.compactMap { topics.slot(of: $0.partition) }
+            for slot in fetches.watched[watch] ?? [] { partition(slot)?.watch(watch) }
         }
-        post(part.shard, .fetched(operation: part.operation, results))
+        post(part.shard, .fetched(operation: part.operation, answer))
     }
 
-    func fetched(_ id: UInt64, _ results: [FetchPartResult]) {
-        guard var operation = fetches.waiting[id] else { return }
-        for result in results { operation.outcomes[result.index] = result.outcome }
+    /// A fetch of another shard's connection waits no more.
+    func unwatch(_ watch: FetchWatch) {
+        for slot in fetches.watched.removeValue(forKey: watch) ?? [] {
+            partition(slot)?.unwatch(watch)
+        }
+    }
+
+    func fetched(_ id: UInt64, _ answer: FetchPartAnswer) {
+        guard var operation = fetches.waiting[id] else {
+            // Its connection was closed meanwhile.
+            if answer.isWatched { endWatch(at: answer.shard, id) }
+            return
+        }
+        for result in answer.results { operation.outcomes[result.index] = result.outcome }
+        if answer.isWatched { operation.watching.insert(answer.shard) }
         operation.awaited -= 1
         fetches.waiting[id] = operation
         if operation.awaited == 0 { settle(id) }
+    }
+
+    private func endWatch(at shard: Int, _ id: UInt64) {
+        post(shard, .fetchEnded(shard: identity.index, operation: id))
     }
 
     // MARK: Waiting and answering
@@ -257,15 +275,10 @@ extension Shard {
     private func settle(_ id: UInt64) {
         guard var operation = fetches.waiting[id] else { return }
         let bytes = operation.outcomes.reduce(0) { $0 + ($1?.byteCount ?? 0) }
-        let isUrgent = operation.outcomes.contains { outcome in
-            guard let outcome else { return false }
-            return outcome.errorCode != 0 || outcome.divergingEpoch >= 0
-        }
+        let isUrgent = operation.outcomes.contains { $0?.isUrgent == true }
         let timeIsUp = operation.deadline <= now.instant
         if timeIsUp || isUrgent || bytes >= operation.bytesMin || operation.targets.isEmpty {
-            fetches.waiting[id] = nil
-            unwatch(operation, id)
-            if let timer = operation.timer { upkeep.timers.cancel(timer) }
+            end(operation, id)
             return finish(operation)
         }
         if operation.wasWoken { return start(operation, id: id) }
@@ -285,10 +298,23 @@ extension Shard {
                 entry.shard == identity.index, let slot = entry.slot,
                 let partition = partition(slot)
             else { continue }
-            partition.watch(
-                FetchWatch(shard: identity.index, operation: id), into: &partitionEffects)
+            partition.watch(FetchWatch(shard: identity.index, operation: id))
             operation.watched.append(slot)
         }
+    }
+
+    /// The operation is over: nobody tells it anything any more.
+    private func end(_ operation: FetchOperation, _ id: UInt64) {
+        fetches.waiting[id] = nil
+        unwatch(operation, id)
+        if let timer = operation.timer { upkeep.timers.cancel(timer) }
+        for shard in operation.watching.sorted() { endWatch(at: shard, id) }
+    }
+
+    /// Fetches of a connection that is gone wait no more.
+    func endFetches(of key: ConnectionKey) {
+        let ended = fetches.waiting.filter { $0.value.token.connection == key }
+        for (id, operation) in ended.sorted(by: { $0.key < $1.key }) { end(operation, id) }
     }
 
     private func unwatch(_ operation: FetchOperation, _ id: UInt64) {
@@ -314,11 +340,13 @@ extension Shard {
         var slices: [LogSlice] = []
         var session = operation.sessionID == 0 ? nil : fetches.sessions[operation.sessionID]
         var total = 0
+        var served: [FetchTargetKey] = []
         for (index, target) in operation.targets.enumerated() {
             var outcome = operation.outcomes[index] ?? FetchOutcome()
             // Shards read without knowing of each other: together they may be over the limit.
             if total > 0, total + outcome.byteCount > operation.bytesMax { outcome.slice = nil }
             total += outcome.byteCount
+            if outcome.byteCount > 0, session != nil { served.append(target.key) }
             guard tell(outcome, target, &session, operation) else { continue }
             add(outcome, target, isCommittedOnly: operation.isCommittedOnly, to: &response)
             if let slice = outcome.slice { slices.append(slice) }
@@ -326,7 +354,10 @@ extension Shard {
                 metrics.failed(api: ApiKey.fetch.rawValue, errorCode: outcome.errorCode)
             }
         }
-        if let session { fetches.sessions[session.id] = session }
+        if var session {
+            session.moveToEnd(served)
+            fetches.sessions[session.id] = session
+        }
         reply(operation.token, response, slices: slices)
     }
 
@@ -344,10 +375,6 @@ extension Shard {
         // An error is told again each time until it passes, as in Kafka.
         session?.targets[target.key]?.told = outcome.errorCode != 0 ? nil : told
         if outcome.errorCode == 0 { session?.targets[target.key]?.wasFound = true }
-        if outcome.byteCount > 0, let place = session?.order.firstIndex(of: target.key) {
-            session?.order.remove(at: place)
-            session?.order.append(target.key)
-        }
         return !operation.isIncremental || isNew
     }
 

@@ -1,5 +1,6 @@
 package import MillraceBase
 internal import MillraceProtocol
+internal import Replication
 package import Storage
 
 /// One partition of a fetch, as the shard that has it reads it.
@@ -20,9 +21,19 @@ package struct FetchPart: Sendable {
     package var shard: Int
     package var operation: UInt64
     package var bytesMax: Int
-    /// Whether the fetch waits: partitions with nothing new tell it when they have.
+    /// Whether the fetch waits as long as there are fewer than `bytesMin`: its partitions tell it
+    /// when they have something new.
     package var watches: Bool
+    package var bytesMin: Int
     package var items: [FetchItem]
+}
+
+/// What a shard read for another's fetch.
+package struct FetchPartAnswer: Sendable {
+    package var shard: Int
+    /// Whether its partitions tell the fetch of what is new, until `ShardMessage.fetchEnded`.
+    package var isWatched: Bool
+    package var results: [FetchPartResult]
 }
 
 /// What was read of one partition.
@@ -41,6 +52,8 @@ package struct FetchOutcome: Sendable {
     package var slice: LogSlice?
 
     var byteCount: Int { slice?.byteCount ?? 0 }
+    /// Whether it is answered at once, however little was read.
+    var isUrgent: Bool { errorCode != 0 || divergingEpoch >= 0 }
 }
 
 /// A partition as a fetch or a fetch session names it.
@@ -85,6 +98,8 @@ struct FetchOperation {
     var outcomes: [FetchOutcome?] = []
     /// Answers of other shards that are not here yet.
     var awaited = 0
+    /// Other shards whose partitions tell of what is new, until they are told to stop.
+    var watching: Set<Int> = []
     /// Something new came while answers were awaited.
     var wasWoken = false
     var timer: TimerID?
@@ -96,15 +111,10 @@ struct FetchOperation {
 struct FetchOperations {
     var waiting: [UInt64: FetchOperation] = [:]
     var sessions: FetchSessions
+    /// Fetches of other shards' connections that partitions of this shard tell of what is new.
+    var watched: [FetchWatch: [PartitionSlot]] = [:]
 
     init(sessionsMax: Int, shard: Int, shards: Int) {
         sessions = FetchSessions(max: sessionsMax, shard: shard, shards: shards)
-    }
-
-    /// Operations of a connection that is gone are not carried on.
-    mutating func connectionClosed(_ key: ConnectionKey) {
-        for (id, operation) in waiting where operation.token.connection == key {
-            waiting[id] = nil
-        }
     }
 }

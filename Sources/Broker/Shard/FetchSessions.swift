@@ -22,9 +22,18 @@ struct FetchSession {
         targets[target.key] = target
     }
 
-    mutating func remove(_ key: FetchTargetKey) {
-        guard targets.removeValue(forKey: key) != nil else { return }
-        order.removeAll { $0 == key }
+    mutating func remove(_ keys: Set<FetchTargetKey>) {
+        guard !keys.isEmpty else { return }
+        for key in keys { targets[key] = nil }
+        order.removeAll { keys.contains($0) }
+    }
+
+    /// Those that gave data are read after the others next time.
+    mutating func moveToEnd(_ keys: [FetchTargetKey]) {
+        guard !keys.isEmpty, order.count > 1 else { return }
+        let moved = Set(keys)
+        order.removeAll { moved.contains($0) }
+        for key in keys where targets[key] != nil { order.append(key) }
     }
 }
 

@@ -120,7 +120,7 @@ package final class Shard {
     private func closed(_ key: ConnectionKey) {
         guard isOpen(key) else { return }
         connections[Int(key.slot)] = nil
-        fetches.connectionClosed(key)
+        endFetches(of: key)
     }
 
     private func isOpen(_ key: ConnectionKey) -> Bool {
@@ -241,7 +241,9 @@ package final class Shard {
         case .produce(let part): append(part)
         case .produced(let operation, let results): produced(operation, results)
         case .fetch(let part): read(part)
-        case .fetched(let operation, let results): fetched(operation, results)
+        case .fetched(let operation, let answer): fetched(operation, answer)
+        case .fetchEnded(let shard, let operation):
+            unwatch(FetchWatch(shard: shard, operation: operation))
         case .fetchWake(let operation): wake(fetch: operation)
         case .query(let query, let shard, let operation):
             answer(query, from: shard, operation: operation)

@@ -18,7 +18,9 @@ package enum ShardMessage: Sendable {
     case produced(operation: UInt64, [ProducePartResult])
     /// Read partitions of this shard, for a request on another's connection.
     case fetch(FetchPart)
-    case fetched(operation: UInt64, [FetchPartResult])
+    case fetched(operation: UInt64, FetchPartAnswer)
+    /// A fetch waits no more for partitions of this shard.
+    case fetchEnded(shard: Int, operation: UInt64)
     /// A partition that a fetch of this shard's waits for has something new.
     case fetchWake(operation: UInt64)
     /// Ask partitions of this shard.

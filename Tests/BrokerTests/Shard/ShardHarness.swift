@@ -29,6 +29,8 @@ final class ShardHarness {
     /// Whether writes are kept back until `finishWrites`, as by a slow disk.
     var holdsWrites = false
     private var held: [(shard: Int, event: ShardEvent)] = []
+    /// How often a shard told another's fetch of something new.
+    private(set) var wakes = 0
     /// Folders that were to be removed.
     private(set) var removed: [String] = []
     /// Writes are refused with this while it is set.
@@ -36,7 +38,7 @@ final class ShardHarness {
     private var image = ClusterImage()
     private let seeds = Seeds()
     private var correlation: Int32 = 0
-    private let connection = ConnectionKey(slot: 0, generation: 1)
+    private var connection = ConnectionKey(slot: 0, generation: 1)
 
     /// - Parameter files: of a node that was killed; nil begins with an empty directory.
     init(
@@ -90,7 +92,9 @@ final class ShardHarness {
             switch effect {
             case .send(_, let reply): answers.append(flatten(reply))
             case .close(_, let reason): closed.append(reason)
-            case .post(let other, let message): posts.append((other, message))
+            case .post(let other, let message):
+                posts.append((other, message))
+                if case .fetchWake = message { wakes += 1 }
             case .control(let message): control.append(message)
             case .write(let slot, let append, let bytes):
                 let event = ShardEvent.written(slot, append, write(append, bytes))
@@ -112,6 +116,13 @@ final class ShardHarness {
             try append.perform(bytes)
             return nil
         } catch { return error }
+    }
+
+    /// The client goes away, and another comes.
+    func reconnect() {
+        tell(0, .closed(connection))
+        connection.generation += 1
+        tell(0, .opened(connection, ConnectionInfo(listener: "PLAINTEXT", clientHost: "/test")))
     }
 
     /// The disk has caught up.
