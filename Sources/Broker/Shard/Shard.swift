@@ -67,6 +67,9 @@ package final class Shard {
 
     /// Requests of a connection that may wait for answers before no more are read.
     private static let outstandingMax = 512
+    /// The same in bytes, of requests and of answers that wait for those before them: what waits
+    /// takes some times that much once it is decoded.
+    private static let outstandingBytesMax = 8 << 20
 
     /// - Parameter makeRandom: is called for each thing of the shard that draws numbers: the
     ///   system's generator in a node, seeded ones where a run is to be repeated.
@@ -153,7 +156,7 @@ package final class Shard {
             }
             version = 0  // KIP-511: the answer to a version that is too new has version 0
         }
-        let place = begin(key)
+        let place = begin(key, bytes: frame.count)
         let token = ReplyToken(
             shard: identity.index, connection: key, sequence: place,
             correlationID: header.correlationId, api: handler.api, version: version,
@@ -166,18 +169,28 @@ package final class Shard {
         try handler.run(self, context, &reader)
     }
 
-    private func begin(_ key: ConnectionKey) -> UInt64 {
-        let slot = Int(key.slot)
-        guard let place = connections[slot]?.begin() else {
+    private func begin(_ key: ConnectionKey, bytes: Int) -> UInt64 {
+        guard let place = connections[Int(key.slot)]?.begin(bytes: bytes) else {
             preconditionFailure("the connection is open")
         }
-        if let connection = connections[slot], connection.outstanding >= Self.outstandingMax,
-            !connection.isPaused
-        {
-            connections[slot]?.isPaused = true
+        balance(key)
+        return place
+    }
+
+    /// Reads no more of a connection while much of it waits for answers.
+    private func balance(_ key: ConnectionKey) {
+        guard let connection = connections[Int(key.slot)] else { return }
+        let (count, bytes) = (connection.outstanding, connection.outstandingBytes)
+        if connection.isPaused {
+            guard count < Self.outstandingMax / 2, bytes < Self.outstandingBytesMax / 2 else {
+                return
+            }
+            effects.append(.resume(key))
+        } else {
+            guard count >= Self.outstandingMax || bytes >= Self.outstandingBytesMax else { return }
             effects.append(.pause(key))
         }
-        return place
+        connections[Int(key.slot)]?.isPaused.toggle()
     }
 
     func close(_ key: ConnectionKey, _ reason: String) {
@@ -223,12 +236,7 @@ package final class Shard {
             metrics.bytesOut.add(reply.bytes.count)
             effects.append(.send(key, reply))
         }
-        if let connection = connections[slot], connection.isPaused,
-            connection.outstanding < Self.outstandingMax / 2
-        {
-            connections[slot]?.isPaused = false
-            effects.append(.resume(key))
-        }
+        balance(key)
     }
 
     // MARK: Messages

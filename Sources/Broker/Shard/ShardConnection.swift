@@ -5,7 +5,7 @@ internal import MillraceProtocol
 struct ShardConnection {
     /// What stands in a place of the order.
     private enum Place {
-        case waiting
+        case waiting(bytes: Int)
         case ready(Reply)
         /// The request has no answer (acks=0).
         case silent
@@ -26,11 +26,14 @@ struct ShardConnection {
 
     /// Requests that have not been answered.
     var outstanding: Int { places.count }
+    /// Bytes of requests that are not answered, and of answers that wait for those before them.
+    private(set) var outstandingBytes = 0
 
-    /// A request has come.
+    /// A request of so many bytes has come.
     /// - Returns: its place in the order.
-    mutating func begin() -> UInt64 {
-        places.append(.waiting)
+    mutating func begin(bytes: Int) -> UInt64 {
+        places.append(.waiting(bytes: bytes))
+        outstandingBytes += bytes
         return head + UInt64(places.count - 1)
     }
 
@@ -38,17 +41,21 @@ struct ShardConnection {
     /// - Parameter send: is given the answers that can leave now, in order.
     mutating func finish(_ place: UInt64, with reply: Reply?, send: (Reply) -> Void) {
         precondition(place >= head && place - head < UInt64(places.count), "answered once")
+        if case .waiting(let bytes) = places[Int(place - head)] { outstandingBytes -= bytes }
         if place == head, let reply {
             // The common case: the oldest request is answered, and nothing is stored.
             send(reply)
             advance()
         } else {
             places[Int(place - head)] = reply.map { .ready($0) } ?? .silent
+            outstandingBytes += reply?.bytes.count ?? 0
         }
         while let first = places.first {
             switch first {
             case .waiting: return
-            case .ready(let reply): send(reply)
+            case .ready(let reply):
+                outstandingBytes -= reply.bytes.count
+                send(reply)
             case .silent: break
             }
             advance()

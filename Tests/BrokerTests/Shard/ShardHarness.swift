@@ -29,6 +29,8 @@ final class ShardHarness {
     /// Whether writes are kept back until `finishWrites`, as by a slow disk.
     var holdsWrites = false
     private var held: [(shard: Int, event: ShardEvent)] = []
+    /// Whether the client's requests are to wait in its socket.
+    private(set) var isPaused = false
     /// How often a shard told another's fetch of something new.
     private(set) var wakes = 0
     /// Folders that were to be removed.
@@ -92,6 +94,8 @@ final class ShardHarness {
             switch effect {
             case .send(_, let reply): answers.append(flatten(reply))
             case .close(_, let reason): closed.append(reason)
+            case .pause: isPaused = true
+            case .resume: isPaused = false
             case .post(let other, let message):
                 posts.append((other, message))
                 if case .fetchWake = message { wakes += 1 }

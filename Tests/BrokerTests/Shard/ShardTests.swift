@@ -155,6 +155,45 @@ struct ShardTests {
         #expect(harness.shards[0].closeLogs())
     }
 
+    @Test func manyOrLargeRequestsThatWaitPauseTheirConnection() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        for _ in 0..<511 { try harness.fetch("t", waitMs: 500) }
+        #expect(!harness.isPaused)
+        try harness.fetch("t", waitMs: 500)
+        #expect(harness.isPaused)
+        harness.pass(.milliseconds(500))
+        #expect(!harness.isPaused && harness.answers.count == 512)
+
+        // A fetch of 26 bytes a partition.
+        let partitions = Array(repeating: Int32(0), count: 200_000)
+        try harness.fetch("t", partitions: partitions, waitMs: 500)
+        #expect(!harness.isPaused)
+        try harness.fetch("t", partitions: partitions, waitMs: 500)
+        #expect(harness.isPaused)
+        harness.pass(.milliseconds(500))
+        #expect(!harness.isPaused && harness.answers.count == 514)
+    }
+
+    @Test func answersThatWaitForAnEarlierOneAreBounded() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        try harness.fetch("t", waitMs: 500)
+        for _ in 0..<100 {
+            var request = MetadataRequest()
+            request.topics = (0..<3_000).map {
+                var topic = MetadataRequest.Topic()
+                topic.name = String(repeating: "x", count: 200) + "\($0)"
+                return topic
+            }
+            try harness.send(request, .metadata, version: 9)
+            if harness.isPaused { break }
+        }
+        #expect(harness.isPaused && harness.answers.isEmpty)
+        harness.pass(.milliseconds(500))
+        #expect(!harness.isPaused && harness.answers.count > 5)
+    }
+
     @Test func frameBytesAtRandomNeverTrap() throws {
         let harness = try ShardHarness()
         harness.makeTopic("t")
