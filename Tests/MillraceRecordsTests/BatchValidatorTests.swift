@@ -154,6 +154,21 @@ struct BatchValidatorTests {
         #expect(validated.replacement != nil)
     }
 
+    @Test func aBatchThatGrowsBeyondTheLimitWhenItIsEncodedAgainIsRefused() throws {
+        var rules = AppendRules()
+        (rules.codec, rules.batchBytesMax) = (CompressionCodec.none, 1_000)
+        var builder = BatchBuilder()
+        builder.append(timestamp: Timestamp(1), key: [1], value: Array(repeating: 0, count: 2_000))
+        let batch = builder.finish(codec: .zstd)
+        guard case .tooLarge(let bytes, limit: 1_000)? = error(batch, rules) else {
+            Issue.record("it is taken")
+            return
+        }
+        #expect(bytes > 2_000)
+        rules.batchBytesMax = 3_000
+        #expect(try validate(batch, rules).0.replacement?.count == bytes)
+    }
+
     @Test func aDecompressionBombIsRefused() {
         var rules = AppendRules()
         rules.decompressedBytesMax = 1_000_000

@@ -27,6 +27,12 @@ enum MillraceKeys {
           A PEM file with the authorities that clients' certificates are checked against.
         millrace.connection.unsent.max.bytes|int|8388608|read-only|[65536,...]|medium
           Unsent bytes of one connection above which no more of its requests are read.
+        millrace.request.decoded.max.bytes|int|134217728|read-only|[1048576,...]|low
+          What the lists of one request may take in memory; a request that needs more closes its
+          connection.
+        millrace.batch.inflated.max.bytes|int|67108864|read-only|[1048576,...,268435456]|low
+          What one compressed batch of a producer may hold once it is inflated; one that holds
+          more is refused with MESSAGE_TOO_LARGE.
         millrace.disk.threads|int|4|read-only|[1,...,64]|medium
           Threads that flush, delete and read what is not in memory.
         """#

@@ -78,6 +78,8 @@ package struct NodeSettings: Sendable {
     package var requestTimeout: Duration
     package var fetchBytesMax: Int
     package var fetchSessionsMax: Int
+    /// `millrace.request.decoded.max.bytes`
+    package var decodedBytesMax: Int
     package var describedPartitionsMax: Int
     package var verifiesFetch: Bool
     package var topicsWithMetrics: [String]
@@ -121,6 +123,7 @@ package struct NodeSettings: Sendable {
         replicationFactorDefault = Int16(clamping: config.int("default.replication.factor"))
         requestTimeout = config.milliseconds("request.timeout.ms")
         fetchBytesMax = config.int("fetch.max.bytes")
+        decodedBytesMax = config.int("millrace.request.decoded.max.bytes")
         fetchSessionsMax = config.int("max.incremental.fetch.session.cache.slots")
         describedPartitionsMax = config.int("max.request.partition.size.limit")
         verifiesFetch = config.boolean("millrace.fetch.verify")

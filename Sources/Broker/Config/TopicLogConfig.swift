@@ -36,6 +36,9 @@ extension LogConfig {
         if codec != nil, let level = integer("compression.\(type).level") {
             compressionLevel = Int32(clamping: level)
         }
+        if case .integer(let bytes)? = view.value("millrace.batch.inflated.max.bytes") {
+            inflatedBytesMax = Int(bytes)
+        }
         if case .integer(let expiration)? = view.value("producer.id.expiration.ms") {
             producerExpirationMs = expiration
         }

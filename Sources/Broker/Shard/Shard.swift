@@ -144,6 +144,7 @@ package final class Shard {
         _ frame: UnsafeMutableRawBufferPointer, _ key: ConnectionKey, _ info: ConnectionInfo
     ) throws(CodecError) {
         var reader = ByteReader(UnsafeRawBufferPointer(frame))
+        reader.memoryLeft = identity.settings.decodedBytesMax
         let header = try RequestHeader.read(from: &reader)
         guard let handler = HandlerTable.handler(key: header.requestApiKey) else {
             return close(key, "API \(header.requestApiKey) is not served")

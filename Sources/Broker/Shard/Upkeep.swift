@@ -118,7 +118,8 @@ extension Shard {
         partitions.contains { $0?.log.hasAppendsInFlight == true }
     }
 
-    /// Clean stop: closes all logs, into which nothing is being written. Blocks on the disk; nothing is asked of the shard afterwards.
+    /// Clean stop: closes all logs, into which nothing is being written. Blocks on the disk;
+    /// nothing is asked of the shard afterwards.
     /// - Returns: whether all were closed.
     package func closeLogs() -> Bool {
         var isClean = true

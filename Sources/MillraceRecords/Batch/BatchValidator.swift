@@ -11,9 +11,9 @@ package struct AppendRules: Hashable, Sendable {
     package var isCompacted = false
     package var timestampBeforeMaxMs: Int64 = .max
     package var timestampAfterMaxMs: Int64 = 3_600_000
-    /// `max.message.bytes`: of a batch as it comes, compressed.
+    /// `max.message.bytes`: of a batch as it comes, compressed, and as it is stored.
     package var batchBytesMax = 1_048_588
-    /// How many bytes a batch may have once decompressed.
+    /// `millrace.batch.inflated.max.bytes`: how many bytes a batch may have once decompressed.
     package var decompressedBytesMax = 64 << 20
     /// For the texts of refusals, as Kafka writes it: `topic-0`.
     package var partitionName = ""
@@ -84,7 +84,7 @@ package enum BatchValidator {
         if codec == .none {
             let scan = try RecordScan(payload, header: header, rules: rules, now: now)
             if target != .none {
-                return reencode(
+                return try reencode(
                     payload, header, codec: target, scan: scan, rules, now: now, contexts)
             }
             return patch(header, bytes, scan: scan, rules, now: now)
@@ -95,7 +95,7 @@ package enum BatchValidator {
             records throws(RecordsError) -> ValidatedBatch in
             let scan = try RecordScan(records, header: header, rules: rules, now: now)
             if target != codec || !scan.isDense {
-                return reencode(
+                return try reencode(
                     records, header, codec: target, scan: scan, rules, now: now, contexts)
             }
             return patch(header, bytes, scan: scan, rules, now: now)
@@ -155,7 +155,7 @@ package enum BatchValidator {
     private static func reencode(
         _ records: UnsafeRawBufferPointer, _ header: RecordBatchHeader, codec: CompressionCodec,
         scan: RecordScan, _ rules: AppendRules, now: Timestamp, _ contexts: CodecContexts
-    ) -> ValidatedBatch {
+    ) throws(RecordsError) -> ValidatedBatch {
         var builder = BatchBuilder(
             producer: BatchProducer(
                 id: header.producerID, epoch: header.producerEpoch,
@@ -181,6 +181,10 @@ package enum BatchValidator {
         let batch = builder.finish(
             codec: codec, level: codec == rules.codec ? rules.compressionLevel : nil,
             contexts: contexts, maxTimestamp: rules.isLogAppendTime ? now : scan.maxTimestamp)
+        // As Kafka asks again of a batch whose size has changed.
+        guard batch.count <= rules.batchBytesMax else {
+            throw .tooLarge(bytes: batch.count, limit: rules.batchBytesMax)
+        }
         let encoded = batch.withUnsafeBytes { bytes in
             // Our own builder's header reads well; an error here would be a bug of ours.
             try? RecordBatchHeader(reading: bytes)

@@ -28,6 +28,8 @@ package struct LogConfig: Hashable, Sendable {
     package var compacts = false
     /// `max.message.bytes`
     package var batchBytesMax = 1_048_588
+    /// `millrace.batch.inflated.max.bytes`, a setting of the broker.
+    package var inflatedBytesMax = 64 << 20
     /// `compression.type`; nil is `producer`.
     package var codec: CompressionCodec?
     /// `compression.<type>.level`; nil is the codec's default.
@@ -54,6 +56,7 @@ package struct LogConfig: Hashable, Sendable {
         rules.timestampBeforeMaxMs = timestampBeforeMaxMs
         rules.timestampAfterMaxMs = timestampAfterMaxMs
         rules.batchBytesMax = batchBytesMax
+        rules.decompressedBytesMax = inflatedBytesMax
         rules.partitionName = partitionName
         return rules
     }

@@ -231,9 +231,10 @@ final class ShardHarness {
     /// Produces one batch of values and gives the answer for its partition.
     func produce(
         _ topic: String, partition: Int32 = 0, _ values: [String], acks: Int16 = -1,
-        producer: BatchProducer = .none
+        producer: BatchProducer = .none, codec: CompressionCodec = .none
     ) throws -> ProduceResponse.Response.PartitionResponse {
-        try sendProduce(topic, partition: partition, values, acks: acks, producer: producer)
+        try sendProduce(
+            topic, partition: partition, values, acks: acks, producer: producer, codec: codec)
         let answer = try answer(.produce, version: 9, as: ProduceResponse.self)
         return try #require(answer.body.responses.first?.partitionResponses.first)
     }
@@ -241,7 +242,7 @@ final class ShardHarness {
     /// Produces one batch of values without looking at the answer.
     func sendProduce(
         _ topic: String, partition: Int32 = 0, _ values: [String], acks: Int16 = -1,
-        producer: BatchProducer = .none
+        producer: BatchProducer = .none, codec: CompressionCodec = .none
     ) throws {
         var builder = BatchBuilder(producer: producer)
         for value in values {
@@ -252,7 +253,7 @@ final class ShardHarness {
         var data = ProduceRequest.TopicData()
         data.name = topic
         var item = ProduceRequest.TopicData.PartitionData()
-        (item.index, item.records) = (partition, .bytes(builder.finish()))
+        (item.index, item.records) = (partition, .bytes(builder.finish(codec: codec)))
         data.partitionData = [item]
         request.topicData = [data]
         try send(request, .produce, version: 9)

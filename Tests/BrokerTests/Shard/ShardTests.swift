@@ -194,6 +194,25 @@ struct ShardTests {
         #expect(!harness.isPaused && harness.answers.count > 5)
     }
 
+    @Test func whatABatchMayHoldInflatedIsASetting() throws {
+        let values = [String(repeating: "x", count: 1_100_000)]
+        for (limit, code) in [(1_048_576, ErrorCode.messageTooLarge), (2_097_152, .none)] {
+            let harness = try ShardHarness(settings: ["millrace.batch.inflated.max.bytes=\(limit)"])
+            harness.makeTopic("t")
+            #expect(try harness.produce("t", values, codec: .zstd).errorCode == code.rawValue)
+        }
+    }
+
+    @Test func whatARequestMayTakeInMemoryIsASetting() throws {
+        for (limit, closes) in [(1_048_576, 1), (134_217_728, 0)] {
+            let harness = try ShardHarness(
+                settings: ["millrace.request.decoded.max.bytes=\(limit)"])
+            harness.makeTopic("t")
+            try harness.fetch("t", partitions: Array(repeating: 0, count: 50_000))
+            #expect(harness.closed.count == closes)
+        }
+    }
+
     @Test func frameBytesAtRandomNeverTrap() throws {
         let harness = try ShardHarness()
         harness.makeTopic("t")
