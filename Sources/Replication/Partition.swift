@@ -58,8 +58,8 @@ package enum PartitionAppend: Sendable {
 /// A partition that this node leads: its log, what is committed, and who waits for it.
 /// Owned by one shard.
 ///
-/// With one replica a record is committed as soon as it is written. Rules: KIP-101 (epochs),
-/// KIP-966 (the high watermark stands still below `min.insync.replicas`).
+/// A record is committed once all replicas in sync have it: with one as soon as it is written.
+/// Rules: KIP-101 (epochs), KIP-966 (the high watermark stands still below `min.insync.replicas`).
 package final class Partition {
     package let id: TopicPartition
     /// `topic-0`
@@ -68,8 +68,11 @@ package final class Partition {
     package private(set) var leaderEpoch: LeaderEpoch
     /// Everything below is committed. Never goes back.
     package private(set) var highWatermark: Offset
+    /// The log ends of the other replicas in sync, as far as they have told; none today.
+    private var followerEnds: [NodeID: Offset] = [:]
     /// Replicas in sync, this one included.
-    package private(set) var inSyncCount = 1
+    package var inSyncCount: Int { followerEnds.count + 1 }
+    /// `min.insync.replicas`, but never more than the partition has replicas.
     package var inSyncMin: Int
 
     /// An append whose write has not been reported.
@@ -83,6 +86,7 @@ package final class Partition {
     private struct Waiting {
         var end: Offset
         var waiter: AppendWaiter
+        var waitsForAll: Bool
         var result: AppendResult
     }
 
@@ -153,22 +157,26 @@ package final class Partition {
             let result = AppendResult(
                 baseOffset: duplicate.baseOffset, logAppendTime: duplicate.timestamp,
                 logStartOffset: log.startOffset)
-            wait(result, end: duplicate.lastOffset + 1, waiter, into: &effects)
+            repeated(
+                Waiting(
+                    end: duplicate.lastOffset + 1, waiter: waiter, waitsForAll: waitsForAll,
+                    result: result), into: &effects)
             return .duplicate
         case .refused(let refusal): return .refused(refusal)
         }
     }
 
-    private func wait(
-        _ result: AppendResult, end: Offset, _ waiter: AppendWaiter,
-        into effects: inout [PartitionEffect]
-    ) {
-        if end <= highWatermark {
-            effects.append(.acknowledge(waiter, result))
+    private func repeated(_ append: Waiting, into effects: inout [PartitionEffect]) {
+        if isDone(append) {
+            effects.append(.acknowledge(append.waiter, append.result))
         } else {
             // Its batch may still be in flight, behind others: it has no place in the order.
-            repeats.append(Waiting(end: end, waiter: waiter, result: result))
+            repeats.append(append)
         }
+    }
+
+    private func isDone(_ append: Waiting) -> Bool {
+        append.end <= (append.waitsForAll ? highWatermark : log.endOffset)
     }
 
     /// An append was written. Told in the order of staging.
@@ -183,7 +191,9 @@ package final class Partition {
             logStartOffset: log.startOffset)
         if first.waitsForAll {
             waiting.append(
-                Waiting(end: append.lastOffset + 1, waiter: first.waiter, result: result))
+                Waiting(
+                    end: append.lastOffset + 1, waiter: first.waiter, waitsForAll: true,
+                    result: result))
         } else {
             effects.append(.acknowledge(first.waiter, result))
         }
@@ -206,26 +216,32 @@ package final class Partition {
         wakeAll(into: &effects)
     }
 
+    /// Which replicas are in sync beside this one, and how far their logs reach.
+    package func follow(_ ends: [NodeID: Offset], into effects: inout [PartitionEffect]) {
+        followerEnds = ends
+        advance(into: &effects)
+    }
+
+    /// What all replicas in sync have is committed, if they are enough (KIP-966).
     private func advance(into effects: inout [PartitionEffect]) {
-        // The one replica's log end is what is committed.
-        guard log.endOffset > highWatermark, inSyncCount >= inSyncMin || inSyncCount == 1 else {
-            return
-        }
-        highWatermark = log.endOffset
+        defer { if !repeats.isEmpty { acknowledgeRepeats(into: &effects) } }
+        guard inSyncCount >= inSyncMin else { return }
+        let common = followerEnds.values.reduce(log.endOffset) { min($0, $1) }
+        guard common > highWatermark else { return }
+        highWatermark = common
         while let first = waiting.first, first.end <= highWatermark {
             effects.append(.acknowledge(first.waiter, first.result))
             _ = waiting.popFirst()
         }
-        if !repeats.isEmpty { acknowledgeRepeats(into: &effects) }
         effects.append(.advanced(highWatermark))
         wakeAll(into: &effects)
     }
 
     private func acknowledgeRepeats(into effects: inout [PartitionEffect]) {
-        for append in repeats where append.end <= highWatermark {
+        for append in repeats where isDone(append) {
             effects.append(.acknowledge(append.waiter, append.result))
         }
-        repeats.removeAll { $0.end <= highWatermark }
+        repeats.removeAll { isDone($0) }
     }
 
     /// Tells `watch` once when there is something new.

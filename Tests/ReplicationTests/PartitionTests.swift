@@ -33,7 +33,8 @@ struct PartitionTests {
 
     /// Appends one batch and gives what the partition said and wants.
     private func append(
-        _ values: Int, producer: BatchProducer = .none, waiter: AppendWaiter
+        _ values: Int, producer: BatchProducer = .none, waiter: AppendWaiter,
+        waitsForAll: Bool = true
     ) throws -> (PartitionAppend, [PartitionEffect]) {
         var builder = BatchBuilder(producer: producer)
         for value in 0..<values {
@@ -47,7 +48,7 @@ struct PartitionTests {
             let validated = try BatchValidator.validate(
                 header, in: bytes, rules: AppendRules(), now: now.timestamp, contexts: contexts)
             let outcome = try partition.append(
-                validated, in: bytes, waitsForAll: true, waiter: waiter, now: now,
+                validated, in: bytes, waitsForAll: waitsForAll, waiter: waiter, now: now,
                 into: &effects)
             if case .staged(let append) = outcome {
                 try append.perform(UnsafeRawBufferPointer(bytes))
@@ -122,6 +123,59 @@ struct PartitionTests {
         _ = try append(1, producer: producer, waiter: waiter(2))
         #expect(acknowledged(try written(first)).map(\.waiter) == [waiter(0)])
         #expect(acknowledged(try written(second)).map(\.waiter) == [waiter(1), waiter(2)])
+    }
+
+    private func follow(_ ends: [Int32: Int64]) -> [PartitionEffect] {
+        var effects: [PartitionEffect] = []
+        let named = ends.map { (NodeID($0.key), Offset($0.value)) }
+        partition.follow(Dictionary(uniqueKeysWithValues: named), into: &effects)
+        return effects
+    }
+
+    @Test func committedIsWhatAllReplicasInSyncHave() throws {
+        #expect(follow([2: 0, 3: 0]).isEmpty && partition.inSyncCount == 3)
+        let first = try written(try append(2, waiter: waiter(0)).0)
+        let second = try written(try append(1, waiter: waiter(1), waitsForAll: false).0)
+        #expect(first.isEmpty && partition.highWatermark == .zero)
+        #expect(acknowledged(second).map(\.waiter) == [waiter(1)], "its leader has it")
+        #expect(follow([2: 3, 3: 1]) == [.advanced(Offset(1))])
+        #expect(acknowledged(follow([2: 3, 3: 2])).map(\.waiter) == [waiter(0)])
+        // A replica that falls behind is put out of sync, and holds up nobody.
+        #expect(follow([2: 3]) == [.advanced(Offset(3))])
+        // It never goes back.
+        #expect(follow([2: 3, 3: 2]).isEmpty && partition.highWatermark == Offset(3))
+    }
+
+    @Test func withFewerReplicasInSyncThanTheMinimumNothingIsCommitted() throws {
+        partition.inSyncMin = 2
+        _ = follow([2: 0])
+        let (outcome, _) = try append(1, waiter: waiter(0))
+        #expect(follow([:]).isEmpty)
+        #expect(try written(outcome).isEmpty && partition.highWatermark == .zero)
+        guard case .notEnoughReplicas = try append(1, waiter: waiter(1)).0 else {
+            Issue.record("it is taken")
+            return
+        }
+        let own = try written(try append(1, waiter: waiter(2), waitsForAll: false).0)
+        #expect(acknowledged(own).map(\.waiter) == [waiter(2)])
+        #expect(partition.highWatermark == .zero)
+        #expect(acknowledged(follow([2: 2])).map(\.waiter) == [waiter(0)])
+    }
+
+    @Test func aRepeatThatAsksForTheLeaderAloneDoesNotWaitForTheOthers() throws {
+        _ = follow([2: 0])
+        let producer = BatchProducer(id: 9, epoch: 0, baseSequence: 0)
+        let (first, _) = try append(2, producer: producer, waiter: waiter(0))
+        func again(_ item: Int, all: Bool) throws -> [AppendWaiter] {
+            let repeated = try append(
+                2, producer: producer, waiter: waiter(item), waitsForAll: all)
+            return acknowledged(repeated.1).map(\.waiter)
+        }
+        #expect(try again(1, all: false).isEmpty)
+        #expect(acknowledged(try written(first)).map(\.waiter) == [waiter(1)])
+        #expect(try again(2, all: false) == [waiter(2)])
+        #expect(try again(3, all: true).isEmpty)
+        #expect(acknowledged(follow([2: 2])).map(\.waiter) == [waiter(0), waiter(3)])
     }
 
     @Test func aWatchIsToldOnce() throws {

@@ -27,9 +27,8 @@ package enum Soak {
             seed += 1
             guard ContinuousClock.now - reported > .seconds(60) else { continue }
             reported = .now
-            print(
-                "soak: \(name): \(seed - first) rounds in \((reported - start).components.seconds) s"
-            )
+            let seconds = (reported - start).components.seconds
+            print("soak: \(name): \(seed - first) rounds in \(seconds) s")
         } while ContinuousClock.now - start < length
         print("soak: \(name): \(seed - first) rounds, seeds \(first)..<\(seed)")
     }
