@@ -57,8 +57,11 @@ package struct ConfigRules: Sendable {
             if forAll, key.mutability == .perBroker {
                 return "Cannot update these configs at default cluster level: Set(\(name))"
             }
-            do {
+            do throws(ConfigError) {
                 _ = try key.parse(text)
+                if name == ConnectionLimits.overridesKey {
+                    _ = try ConnectionLimits.overrides(text)
+                }
             } catch {
                 return error.description
             }

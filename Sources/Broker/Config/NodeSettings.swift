@@ -9,10 +9,8 @@ package struct NodeSettings: Sendable {
         package var receiveBufferBytes: Int
         package var requestBytesMax: Int
         package var backlog: Int
-        package var connectionsMax: Int
-        package var connectionsPerAddressMax: Int
-        /// Address (as text) → its own limit.
-        package var connectionsPerAddressOverrides: [String: Int]
+        /// As the file has them: the cluster's metadata may say otherwise.
+        package var limits: ConnectionLimits
         /// nil: connections are never closed for being idle.
         package var idle: Duration?
         /// Bytes of requests that the node holds.
@@ -211,16 +209,7 @@ extension NodeSettings.Network {
         receiveBufferBytes = config.int("socket.receive.buffer.bytes")
         requestBytesMax = config.int("socket.request.max.bytes")
         backlog = config.int("socket.listen.backlog.size")
-        connectionsMax = config.int("max.connections")
-        connectionsPerAddressMax = config.int("max.connections.per.ip")
-        connectionsPerAddressOverrides = [:]
-        let key = "max.connections.per.ip.overrides"
-        for entry in ConfigKey.elements(of: config.text(key) ?? "") {
-            guard let colon = entry.lastIndex(of: ":"),
-                let limit = Int(entry[entry.index(after: colon)...]), limit >= 0
-            else { throw ConfigError("\(key): \(entry) is not address:count") }
-            connectionsPerAddressOverrides[String(entry[..<colon])] = limit
-        }
+        limits = try ConnectionLimits(config.value)
         let idle = config.int("connections.max.idle.ms")
         self.idle = idle < 0 ? nil : .milliseconds(idle)
         let queued = config.int("queued.max.request.bytes")

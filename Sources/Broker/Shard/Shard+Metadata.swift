@@ -173,6 +173,10 @@ extension Shard {
 
     /// Broker-wide settings are the defaults of all topics.
     private func rederiveSettings(_ view: MetadataView) {
+        // One limit holds for all shards' connections: one of them tells it.
+        if identity.index == 0, let limits = try? ConnectionLimits(view.config.value) {
+            effects.append(.limitConnections(limits))  // else: stored under other rules
+        }
         for name in topics.names {
             guard let index = topics.index(name: name), let entry = topics[index] else { continue }
             let overrides = view.topicOverrides(name)

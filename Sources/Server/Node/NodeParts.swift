@@ -71,7 +71,13 @@ struct NodeParts {
             wakers.append(waker)
             inboxes.append(Mailbox(waker: waker))
         }
-        let listening = try listeningSettings(sockets)
+        let quota = ConnectionQuota()
+        let limit: @Sendable (ConnectionLimits) -> Void = { limits in
+            quota.update(
+                total: limits.total, perIP: limits.perAddress, overrides: limits.byAddress)
+        }
+        limit(settings.network.limits)
+        let listening = try listeningSettings(sockets, quota)
         let boxes = inboxes
         let ports = Dictionary(
             sockets.map { ($0.name, $0.address.port) }, uniquingKeysWith: { $1 })
@@ -87,7 +93,7 @@ struct NodeParts {
         let around = ShardLoop.Surroundings(
             shards: inboxes, control: { control.post($0) }, disks: disks,
             checkpoints: CheckpointWriter(shards: count, log: sink.logger("storage")),
-            metrics: metrics,
+            metrics: metrics, limitConnections: limit,
             stopped: { stops.stopped(isClean: $0) }, log: sink.logger("net"))
         var threads: [WorkerThread] = []
         for index in 0..<count {
@@ -149,12 +155,9 @@ struct NodeParts {
     }
 
     private func listeningSettings(
-        _ sockets: [ListeningSocket]
+        _ sockets: [ListeningSocket], _ quota: ConnectionQuota
     ) throws(CommandError) -> [ShardInput.Listening] {
         let network = settings.network
-        let quota = ConnectionQuota(
-            total: network.connectionsMax, perIP: network.connectionsPerAddressMax,
-            overrides: addressLimits)
         let budget = MemoryBudget(limit: network.queuedRequestBytesMax)
         metrics.memory(owner: "requests") { Double(budget.used) }
         metrics.memory(owner: "process") { ProcessMemory.residentBytes().map(Double.init) }
@@ -177,14 +180,6 @@ struct NodeParts {
             listening.append(ShardInput.Listening(socket: socket, settings: connections))
         }
         return listening
-    }
-
-    private var addressLimits: [IPAddress: Int] {
-        var limits: [IPAddress: Int] = [:]
-        for (text, limit) in settings.network.connectionsPerAddressOverrides {
-            if let address = IPAddress(text) { limits[address] = limit }
-        }
-        return limits
     }
 
     private func holder(
@@ -224,6 +219,17 @@ struct NodeParts {
                 "millrace.http.listener: \(error.description): "
                     + Self.remedy(for: error, setting: "millrace.http.listener"))
         }
+    }
+}
+
+extension ConnectionLimits {
+    /// The overrides of what are addresses.
+    fileprivate var byAddress: [IPAddress: Int] {
+        var limits: [IPAddress: Int] = [:]
+        for (text, limit) in overrides {
+            if let address = IPAddress(text) { limits[address] = limit }
+        }
+        return limits
     }
 }
 

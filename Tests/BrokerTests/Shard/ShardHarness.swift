@@ -29,6 +29,8 @@ final class ShardHarness {
     /// Whether writes are kept back until `finishWrites`, as by a slow disk.
     var holdsWrites = false
     private var held: [(shard: Int, event: ShardEvent)] = []
+    /// What was said of how many connections there may be.
+    private(set) var limits: [ConnectionLimits] = []
     /// Whether the client's requests are to wait in its socket.
     private(set) var isPaused = false
     /// How often a shard told another's fetch of something new.
@@ -94,6 +96,7 @@ final class ShardHarness {
             switch effect {
             case .send(_, let reply): answers.append(flatten(reply))
             case .close(_, let reason): closed.append(reason)
+            case .limitConnections(let limits): self.limits.append(limits)
             case .pause: isPaused = true
             case .resume: isPaused = false
             case .post(let other, let message):
@@ -179,6 +182,21 @@ final class ShardHarness {
             ], brokerConfigChanged: false)
         for shard in shards.indices { tell(shard, .message(.metadata(update))) }
         return id
+    }
+
+    /// Sets a setting of all brokers, or unsets it.
+    func configureBrokers(_ name: String, _ value: String?) throws {
+        var delta = ClusterDelta()
+        var record = ConfigRecord()
+        (record.resourceType, record.resourceName) = (4, "")
+        (record.name, record.value) = (name, value)
+        try image.apply(.config(record), at: image.end, into: &delta)
+        let update = MetadataUpdate(
+            view: MetadataView(
+                image: image, clusterID: "AAAAAAAAAAAAAAAAAAAAAA", nodeID: NodeID(1),
+                fixed: settings.config),
+            deleted: [], changed: [], brokerConfigChanged: true)
+        for shard in shards.indices { tell(shard, .message(.metadata(update))) }
     }
 
     /// Deletes a topic, in every shard.

@@ -213,6 +213,63 @@ struct ShardTests {
         }
     }
 
+    @Test func limitsOfConnectionsFollowTheClustersMetadata() throws {
+        let harness = try ShardHarness(shards: 3, settings: ["max.connections=9"])
+        #expect(harness.settings.network.limits.total == 9)
+        try harness.configureBrokers("max.connections", "5")
+        try harness.configureBrokers("max.connections.per.ip.overrides", "10.0.0.1:2,::1:3")
+        try harness.configureBrokers("max.connections", nil)
+        #expect(harness.limits.map(\.total) == [5, 5, 9])
+        #expect(harness.limits.last?.overrides == ["10.0.0.1": 2, "::1": 3])
+        let rules = ConfigRules(view: BrokerConfigView(fixed: harness.settings.config))
+        let key = "max.connections.per.ip.overrides"
+        #expect(rules.refusal(ofBroker: [key: "10.0.0.1"], forAll: true)?.contains(key) == true)
+        #expect(rules.refusal(ofBroker: [key: "10.0.0.1:1"], forAll: true) == nil)
+    }
+
+    @Test func retentionOfAllBrokersHoldsForTopicsAtOnce() throws {
+        let harness = try ShardHarness(settings: ["log.initial.task.delay.ms=100"])
+        harness.makeTopic("t")
+        _ = try harness.produce("t", ["a"])
+        try harness.configureBrokers("log.retention.ms", "3600000")
+        harness.pass(.seconds(1_800))
+        try harness.fetch("t")
+        #expect(try harness.fetched() == ["a"])
+        for _ in 0..<8 { harness.pass(.seconds(300)) }
+        try harness.fetch("t")
+        let answer = try harness.answer(.fetch, version: 12, as: FetchResponse.self)
+        #expect(
+            answer.body.responses.first?.partitions.first?.errorCode
+                == ErrorCode.offsetOutOfRange.rawValue)
+    }
+
+    /// Segments are as old as their records say, by a clock that did not jump.
+    @Test(arguments: [365, -365])
+    func aClockThatJumpsByAYearAndBackDeletesNothingEarly(days: Int64) throws {
+        let harness = try ShardHarness(settings: ["log.initial.task.delay.ms=100"])
+        harness.makeTopic("t", ["retention.ms": "3600000"])
+        _ = try harness.produce("t", ["a"])
+        func jump(_ sign: Int64) {
+            let ms = harness.now.timestamp.rawValue + sign * days * 86_400_000
+            harness.now.timestamp = Timestamp(ms)
+        }
+        harness.pass(.seconds(300))
+        jump(1)
+        for _ in 0..<5 { harness.pass(.seconds(300)) }
+        try harness.fetch("t")
+        #expect(try harness.fetched() == ["a"], "not by a clock that is ahead")
+        jump(-1)
+        for _ in 0..<5 { harness.pass(.seconds(300)) }
+        try harness.fetch("t")
+        #expect(try harness.fetched() == ["a"], "not after it came back")
+        for _ in 0..<3 { harness.pass(.seconds(300)) }
+        try harness.fetch("t")
+        let answer = try harness.answer(.fetch, version: 12, as: FetchResponse.self)
+        #expect(
+            answer.body.responses.first?.partitions.first?.errorCode
+                == ErrorCode.offsetOutOfRange.rawValue, "but when it is due")
+    }
+
     @Test func frameBytesAtRandomNeverTrap() throws {
         let harness = try ShardHarness()
         harness.makeTopic("t")
