@@ -8,10 +8,12 @@ import Testing
 final class Events<Event: Sendable>: Sendable {
     private let queue = Mutex<[Event]>([])
     private let ready = DispatchSemaphore(value: 0)
+    private let posted = Atomic<Int>(0)
 
     struct TimedOut: Error {}
 
     func post(_ event: Event) {
+        posted.wrappingAdd(1, ordering: .relaxed)
         queue.withLock { $0.append(event) }
         ready.signal()
     }
@@ -20,6 +22,9 @@ final class Events<Event: Sendable>: Sendable {
         guard ready.wait(timeout: .now() + seconds) == .success else { throw TimedOut() }
         return queue.withLock { $0.removeFirst() }
     }
+
+    /// Whether one event was posted so far, and not another.
+    var isFirst: Bool { posted.load(ordering: .relaxed) == 1 }
 
     var count: Int { queue.withLock { $0.count } }
 }
