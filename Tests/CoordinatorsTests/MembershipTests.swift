@@ -252,4 +252,25 @@ import Testing
             #expect(group.describe()?.members.count == 2)
         }
     }
+
+    @Test func aLogThatNamesAnInstanceTwiceIsLoaded() throws {
+        var value = GroupMetadataValue()
+        (value.protocolType, value.generation, value.`protocol`) = ("consumer", 3, "range")
+        value.leader = "a"
+        value.members = [("a", "i"), ("b", "i"), ("a", nil), ("c", nil)].map { id, instance in
+            var member = GroupMetadataValue.Member()
+            (member.memberId, member.groupInstanceId) = (id, instance)
+            (member.sessionTimeout, member.rebalanceTimeout) = (10_000, 10_000)
+            return member
+        }
+        var key = GroupMetadataKey()
+        key.group = "g"
+        let record = CoordinatorRecord(
+            key: try CoordinatorFraming.bytes(key, version: 2),
+            value: try CoordinatorFraming.bytes(value, version: 3))
+        let group = GroupHarness()
+        group.machine = GroupHarness.loaded(from: [record], .quick, seed: 2, at: group.now)
+        #expect(group.describe()?.members.map(\.memberId) == ["a", "c"])
+        #expect(group.heartbeat("a", 3, instance: "i") == ErrorCode.none)
+    }
 }

@@ -90,9 +90,7 @@ extension Shard {
             }
             let partition = try Partition(
                 id: id, name: name, log: log, leaderEpoch: epoch, inSyncMin: inSyncMin)
-            partitions.append(partition)
-            rules.append(config.appendRules(partitionName: name))
-            let slot = PartitionSlot(index: partitions.count - 1)
+            let slot = put(partition, config.appendRules(partitionName: name))
             if topic.name == InternalTopic.consumerOffsets { coordinatorElected(id.index, slot) }
             return slot
         } catch {
@@ -155,8 +153,21 @@ extension Shard {
         topicDeleted(entry.name)
     }
 
+    private func put(_ partition: Partition, _ appendRules: AppendRules) -> PartitionSlot {
+        guard let free = freeSlots.popLast() else {
+            partitions.append(partition)
+            rules.append(appendRules)
+            return PartitionSlot(index: partitions.count - 1)
+        }
+        partitions[free.index] = partition
+        rules[free.index] = appendRules
+        return free
+    }
+
     private func remove(_ slot: PartitionSlot) {
         guard let partition = partition(slot) else { return }
+        // What another thread does for the partition is told to its slot, which must then be empty.
+        if !partition.log.isBusy { freeSlots.append(slot) }
         partition.abandonAll(into: &partitionEffects)
         runPartitionEffects(slot)
         partitions[slot.index] = nil

@@ -42,6 +42,8 @@ package final class Shard {
     var topics = TopicTable()
     /// By `PartitionSlot`.
     var partitions: [Partition?] = []
+    /// Slots of deleted partitions, to be used again.
+    var freeSlots: [PartitionSlot] = []
     /// Rules of each partition's topic, beside `partitions`.
     var rules: [AppendRules] = []
     private var connections: [ShardConnection?] = []

@@ -2,7 +2,8 @@ package import MillraceBase
 internal import MillraceProtocol
 package import Storage
 
-/// Names a partition of a shard: an index into its slots. Not used again.
+/// Names a partition of a shard: an index into its slots. Used again once nothing is under way for
+/// a partition that was deleted.
 package struct PartitionSlot: Hashable, Sendable {
     package var index: Int
     package init(index: Int) { self.index = index }

@@ -116,6 +116,11 @@ extension Group {
             stateTimestamp = Timestamp(value.currentStateTimestamp)
         }
         for stored in value.members {
+            // A log may say anything; of two that claim an id or an instance the first has it.
+            let isTaken =
+                members[stored.memberId] != nil
+                || stored.groupInstanceId.map { statics[$0] != nil } ?? false
+            guard !isTaken else { continue }
             var member = Member(
                 id: stored.memberId, instanceID: stored.groupInstanceId,
                 client: GroupClient(id: stored.clientId, host: stored.clientHost),

@@ -119,6 +119,8 @@ package final class PartitionLog {
 
     /// Whether something was staged that is not known to be written.
     package var hasAppendsInFlight: Bool { !pending.isEmpty }
+    /// Whether another thread writes or syncs for it.
+    package var isBusy: Bool { isFlushing || hasAppendsInFlight }
 
     var active: Segment { segments[segments.count - 1] }
 

@@ -31,6 +31,8 @@ final class ShardHarness {
     private var held: [(shard: Int, event: ShardEvent)] = []
     /// What was said of how many connections there may be.
     private(set) var limits: [ConnectionLimits] = []
+    /// Slots of partitions that were written to.
+    private(set) var slots: Set<PartitionSlot> = []
     /// Whether the client's requests are to wait in its socket.
     private(set) var isPaused = false
     /// How often a shard told another's fetch of something new.
@@ -104,6 +106,7 @@ final class ShardHarness {
                 if case .fetchWake = message { wakes += 1 }
             case .control(let message): control.append(message)
             case .write(let slot, let append, let bytes):
+                slots.insert(slot)
                 let event = ShardEvent.written(slot, append, write(append, bytes))
                 if holdsWrites { held.append((shard, event)) } else { written.append(event) }
             case .flush(let slot, let job): written.append(.flushed(slot, job, sync(job)))

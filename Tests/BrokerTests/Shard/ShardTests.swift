@@ -270,6 +270,28 @@ struct ShardTests {
                 == ErrorCode.offsetOutOfRange.rawValue, "but when it is due")
     }
 
+    @Test func slotsOfDeletedPartitionsAreUsedAgainOnceNothingIsUnderWay() throws {
+        let harness = try ShardHarness()
+        for round: UInt64 in 0..<20 {
+            let id = harness.makeTopic("t", partitions: 2, incarnation: round)
+            for partition: Int32 in 0..<2 {
+                #expect(try harness.produce("t", partition: partition, ["a"]).baseOffset == 0)
+            }
+            try harness.fetch("t", partitions: [0, 1], from: 1, waitMs: 500)
+            harness.deleteTopic(id)
+        }
+        #expect(harness.slots.count == 2)
+        let id = harness.makeTopic("t", incarnation: 20)
+        harness.holdsWrites = true
+        try harness.sendProduce("t", ["late"])
+        harness.deleteTopic(id)
+        harness.makeTopic("t", incarnation: 21)
+        harness.finishWrites()
+        #expect(try harness.produce("t", ["new"]).baseOffset == 0)
+        try harness.fetch("t")
+        #expect(try harness.fetched() == ["new"])
+    }
+
     @Test func frameBytesAtRandomNeverTrap() throws {
         let harness = try ShardHarness()
         harness.makeTopic("t")
