@@ -208,6 +208,27 @@ import Testing
         #expect(try old.events.next() == .frame([1]))
     }
 
+    @Test func otherSettingsHoldForNewConnectionsAndBadOnesDoNot() throws {
+        let fixture = try TLSFixture()
+        let other = try TLSFixture()
+        let holder = try fixture.holder()
+        let server = try TLSServer(holder)
+        let old = try TLSClient(port: server.port, fixture.clientSettings)
+        #expect(try old.events.next() == .opened)
+        #expect(try !holder.replace(fixture.serverSettings))
+        var missing = fixture.serverSettings
+        missing.certificateChain = .file("\(fixture.path)/none.crt")
+        #expect(throws: NetError.self) { try holder.replace(missing) }
+        let meanwhile = try TLSClient(port: server.port, fixture.clientSettings)
+        #expect(try meanwhile.events.next() == .opened)
+        #expect(try holder.replace(other.serverSettings))
+        #expect(holder.reloadIfChanged() == .unchanged && holder.reloadIfChanged() == .unchanged)
+        let new = try TLSClient(port: server.port, other.clientSettings)
+        #expect(try new.events.next() == .opened)
+        old.send(framed([1]))
+        #expect(try old.events.next() == .frame([1]))
+    }
+
     @Test func eachChangeIsTakenUpOverManyRounds() throws {
         let fixture = try TLSFixture()
         let holder = try fixture.holder()

@@ -44,6 +44,17 @@ package struct BrokerConfigView: Sendable {
         return fixed.value(name)
     }
 
+    /// The same for one listener, whose own settings (`listener.name.<name>.…`) come first.
+    package func value(_ name: String, listener: String) -> ConfigValue? {
+        let own = "listener.name.\(listener.lowercased()).\(name)"
+        if let key = ConfigTable.broker[name], let text = ofBroker[own] ?? ofAllBrokers[own],
+            let value = try? key.parse(text)  // else: the next source
+        {
+            return value
+        }
+        return fixed.ofListeners[listener.lowercased()]?[name] ?? value(name)
+    }
+
     /// Other names that say the same in another unit, with the name itself in its place.
     private static func family(of name: String) -> [String] {
         let families = [

@@ -132,7 +132,9 @@ extension ListenerSettings {
                     advertisedHost: told.map(\.host).flatMap { $0.isEmpty ? nil : $0 } ?? ownHost,
                     advertisedPort: told.map(\.port) ?? (endpoint.port == 0 ? nil : endpoint.port),
                     isController: controllers.contains(endpoint.name),
-                    tls: try TLSSettings.of(endpoint.name, securityProtocol, config)))
+                    tls: try TLSSettings.of(endpoint.name, securityProtocol) {
+                        config.value($0, listener: endpoint.name)
+                    }))
         }
         if let left = advertised.keys.min() {
             throw ConfigError("advertised.listeners: \(left) is none of the listeners")
@@ -179,7 +181,8 @@ extension ListenerSettings {
 extension TLSSettings {
     /// TLS of a listener, nil where its protocol has none.
     static func of(
-        _ listener: String, _ securityProtocol: SecurityProtocol, _ config: ServerConfig
+        _ listener: String, _ securityProtocol: SecurityProtocol,
+        _ setting: (String) -> ConfigValue?
     ) throws(ConfigError) -> TLSSettings? {
         switch securityProtocol {
         case .plaintext: return nil
@@ -189,7 +192,7 @@ extension TLSSettings {
         case .ssl: break
         }
         func value(_ key: String) -> String? {
-            let text = config.value(key, listener: listener)?.text
+            let text = setting(key)?.text
             return text?.isEmpty == true ? nil : text
         }
         let (chain, key) = try certificate(listener, value)

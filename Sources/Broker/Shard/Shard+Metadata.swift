@@ -184,10 +184,7 @@ extension Shard {
 
     /// Broker-wide settings are the defaults of all topics.
     private func rederiveSettings(_ view: MetadataView) {
-        // One limit holds for all shards' connections: one of them tells it.
-        if identity.index == 0, let limits = try? ConnectionLimits(view.config.value) {
-            effects.append(.limitConnections(limits))  // else: stored under other rules
-        }
+        if identity.index == 0 { configureNetwork(view) }
         for name in topics.names {
             guard let index = topics.index(name: name), let entry = topics[index] else { continue }
             let overrides = view.topicOverrides(name)
@@ -195,6 +192,19 @@ extension Shard {
             for case let slot? in entry.partitions.map(\.slot) {
                 configure(slot, config, Self.inSyncMin(overrides, view))
             }
+        }
+    }
+
+    /// It is one for all shards' connections: one of them tells it.
+    private func configureNetwork(_ view: MetadataView) {
+        do throws(ConfigError) {
+            effects.append(
+                .configureNetwork(
+                    try DynamicNetwork(view.config, identity.settings.listeners)))
+        } catch {
+            log.error(
+                "changed settings of the network are not taken up, the earlier ones stay",
+                code: "net.settings", ["cause": .text(error.description)])
         }
     }
 

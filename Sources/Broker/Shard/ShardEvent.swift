@@ -46,8 +46,8 @@ package enum ShardEffect {
     case removeTree(path: String, FileSystemReference, after: Duration)
     /// Write checkpoints on a disk thread.
     case checkpoint(LogDirectory, DirectoryCheckpoints)
-    /// Other limits hold for connections that come from now on.
-    case limitConnections(ConnectionLimits)
+    /// Other limits and certificates hold for connections that come from now on.
+    case configureNetwork(DynamicNetwork)
     /// Tell `.tick` at this time at the latest.
     case wake(Instant)
 }

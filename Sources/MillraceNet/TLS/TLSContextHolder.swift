@@ -22,6 +22,7 @@ package final class TLSContextHolder: Sendable {
     }
 
     private struct State {
+        var settings: TLSSettings
         var context: TLSContext
         var loaded: [Stamp?]
         /// What the files looked like when last looked at: a change must stand for one interval, so
@@ -31,18 +32,29 @@ package final class TLSContextHolder: Sendable {
         var reloads = 0
     }
 
-    private let settings: TLSSettings
     private let role: TLSContext.Role
     private let state: Mutex<State>
     private let lastLook = Atomic<Int64>(0)
 
     package init(_ settings: TLSSettings, role: TLSContext.Role) throws(NetError) {
-        self.settings = settings
         self.role = role
         // Stamps first: a change during the load is then seen as one.
         let stamps = Self.stamps(of: settings)
         let context = try TLSContext(settings, role: role)
-        state = Mutex(State(context: context, loaded: stamps, seen: stamps))
+        state = Mutex(State(settings: settings, context: context, loaded: stamps, seen: stamps))
+    }
+
+    /// Gives new connections a context of other settings; on a failure the old one stays.
+    /// - Returns: whether the settings are others than before.
+    package func replace(_ settings: TLSSettings) throws(NetError) -> Bool {
+        guard state.withLock({ $0.settings != settings }) else { return false }
+        let stamps = Self.stamps(of: settings)
+        let context = try TLSContext(settings, role: role)
+        state.withLock { state in
+            (state.settings, state.context) = (settings, context)
+            (state.loaded, state.seen, state.failed) = (stamps, stamps, nil)
+        }
+        return true
     }
 
     /// What new connections use.
@@ -64,6 +76,7 @@ package final class TLSContextHolder: Sendable {
     /// Looks whether the files have changed and takes them up if they look as at the last call.
     /// Listeners do this once a second.
     package func reloadIfChanged() -> Reload {
+        let settings = state.withLock { $0.settings }
         let stamps = Self.stamps(of: settings)
         let stands = state.withLock { state in
             defer { state.seen = stamps }
@@ -73,6 +86,8 @@ package final class TLSContextHolder: Sendable {
         do {
             let context = try TLSContext(settings, role: role)
             state.withLock { state in
+                // Meanwhile others may have been set.
+                guard state.settings == settings else { return }
                 state.context = context
                 state.loaded = stamps
                 state.failed = nil

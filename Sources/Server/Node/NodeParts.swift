@@ -72,12 +72,9 @@ struct NodeParts {
             inboxes.append(Mailbox(waker: waker))
         }
         let quota = ConnectionQuota()
-        let limit: @Sendable (ConnectionLimits) -> Void = { limits in
-            quota.update(
-                total: limits.total, perIP: limits.perAddress, overrides: limits.byAddress)
-        }
-        limit(settings.network.limits)
+        Self.limit(quota, settings.network.limits)
         let listening = try listeningSettings(sockets, quota)
+        let configure = networkChange(quota, listening)
         let boxes = inboxes
         let ports = Dictionary(
             sockets.map { ($0.name, $0.address.port) }, uniquingKeysWith: { $1 })
@@ -93,7 +90,7 @@ struct NodeParts {
         let around = ShardLoop.Surroundings(
             shards: inboxes, control: { control.post($0) }, disks: disks,
             checkpoints: CheckpointWriter(shards: count, log: sink.logger("storage")),
-            metrics: metrics, limitConnections: limit,
+            metrics: metrics, configureNetwork: configure,
             stopped: { stops.stopped(isClean: $0) }, log: sink.logger("net"))
         var threads: [WorkerThread] = []
         for index in 0..<count {
@@ -152,6 +149,37 @@ struct NodeParts {
             return 256
         }
         return max(64, min(16_384, Int(clamping: limit.rlim_cur) / 2 / shards))
+    }
+
+    private static func limit(_ quota: ConnectionQuota, _ limits: ConnectionLimits) {
+        quota.update(total: limits.total, perIP: limits.perAddress, overrides: limits.byAddress)
+    }
+
+    /// What is done when the cluster's metadata changes settings of the network.
+    private func networkChange(
+        _ quota: ConnectionQuota, _ listening: [ShardInput.Listening]
+    ) -> @Sendable (DynamicNetwork) -> Void {
+        let log = sink.logger("net")
+        return { network in
+            Self.limit(quota, network.limits)
+            for entry in listening {
+                guard let holder = entry.settings.tls, let tls = network.tls[entry.socket.name]
+                else { continue }
+                do throws(NetError) {
+                    guard try holder.replace(MillraceNet.TLSSettings(tls)) else { continue }
+                    log.info(
+                        "TLS settings taken up", ["listener": .text(entry.socket.name)])
+                } catch {
+                    log.error(
+                        "changed TLS settings are not taken up, the earlier ones stay",
+                        code: "net.certificate",
+                        [
+                            "listener": .text(entry.socket.name),
+                            "cause": .text(error.description),
+                        ])
+                }
+            }
+        }
     }
 
     private func listeningSettings(

@@ -15,7 +15,7 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         let disks: DiskThreads
         let checkpoints: CheckpointWriter
         let metrics: NodeMetrics
-        let limitConnections: @Sendable (ConnectionLimits) -> Void
+        let configureNetwork: @Sendable (DynamicNetwork) -> Void
         let stopped: @Sendable (_ isClean: Bool) -> Void
         let log: Log
     }
@@ -180,7 +180,7 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
             around.disks.submit(lane: -1) {
                 writer.write(checkpoints, of: index, to: directory)
             }
-        case .limitConnections(let limits): around.limitConnections(limits)
+        case .configureNetwork(let network): around.configureNetwork(network)
         case .wake: break  // `turnEnded` looks for the next deadline
         }
     }

@@ -29,8 +29,8 @@ final class ShardHarness {
     /// Whether writes are kept back until `finishWrites`, as by a slow disk.
     var holdsWrites = false
     private var held: [(shard: Int, event: ShardEvent)] = []
-    /// What was said of how many connections there may be.
-    private(set) var limits: [ConnectionLimits] = []
+    /// What was said of limits and certificates.
+    private(set) var networks: [DynamicNetwork] = []
     /// Slots of partitions that were written to.
     private(set) var slots: Set<PartitionSlot> = []
     /// Whether the client's requests are to wait in its socket.
@@ -98,7 +98,7 @@ final class ShardHarness {
             switch effect {
             case .send(_, let reply): answers.append(flatten(reply))
             case .close(_, let reason): closed.append(reason)
-            case .limitConnections(let limits): self.limits.append(limits)
+            case .configureNetwork(let network): networks.append(network)
             case .pause: isPaused = true
             case .resume: isPaused = false
             case .post(let other, let message):
@@ -189,9 +189,18 @@ final class ShardHarness {
 
     /// Sets a setting of all brokers, or unsets it.
     func configureBrokers(_ name: String, _ value: String?) throws {
+        try configure("", name, value)
+    }
+
+    /// Sets a setting of this broker, or unsets it.
+    func configureBroker(_ name: String, _ value: String?) throws {
+        try configure("1", name, value)
+    }
+
+    private func configure(_ broker: String, _ name: String, _ value: String?) throws {
         var delta = ClusterDelta()
         var record = ConfigRecord()
-        (record.resourceType, record.resourceName) = (4, "")
+        (record.resourceType, record.resourceName) = (4, broker)
         (record.name, record.value) = (name, value)
         try image.apply(.config(record), at: image.end, into: &delta)
         let update = MetadataUpdate(

@@ -219,12 +219,37 @@ struct ShardTests {
         try harness.configureBrokers("max.connections", "5")
         try harness.configureBrokers("max.connections.per.ip.overrides", "10.0.0.1:2,::1:3")
         try harness.configureBrokers("max.connections", nil)
-        #expect(harness.limits.map(\.total) == [5, 5, 9])
-        #expect(harness.limits.last?.overrides == ["10.0.0.1": 2, "::1": 3])
+        #expect(harness.networks.map(\.limits.total) == [5, 5, 9])
+        #expect(harness.networks.last?.limits.overrides == ["10.0.0.1": 2, "::1": 3])
         let rules = ConfigRules(view: BrokerConfigView(fixed: harness.settings.config))
         let key = "max.connections.per.ip.overrides"
         #expect(rules.refusal(ofBroker: [key: "10.0.0.1"], forAll: true)?.contains(key) == true)
         #expect(rules.refusal(ofBroker: [key: "10.0.0.1:1"], forAll: true) == nil)
+    }
+
+    @Test func certificatesFollowTheClustersMetadata() throws {
+        let harness = try ShardHarness(settings: [
+            "listeners=PLAINTEXT://127.0.0.1:9092,TLS://127.0.0.1:9093",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,TLS:SSL",
+            "ssl.keystore.type=PEM", "ssl.keystore.location=/all.pem",
+            "listener.name.tls.ssl.keystore.location=/fixed.pem",
+        ])
+        func files() -> [PEMSource?] { harness.networks.map { $0.tls["TLS"]?.certificateChain } }
+        try harness.configureBrokers("max.connections", "5")
+        try harness.configureBroker("ssl.keystore.location", "/other.pem")
+        try harness.configureBroker("listener.name.tls.ssl.keystore.location", "/new.pem")
+        try harness.configureBroker("listener.name.tls.ssl.client.auth", "required")
+        #expect(
+            files() == [.file("/fixed.pem"), .file("/fixed.pem"), .file("/new.pem")]
+                + [.file("/new.pem")])
+        #expect(harness.networks.last?.tls["TLS"]?.clientAuthentication == .required)
+        #expect(harness.networks.allSatisfy { $0.tls["PLAINTEXT"] == nil })
+        // What cannot be read changes nothing.
+        try harness.configureBroker("listener.name.tls.ssl.keystore.type", "JKS")
+        #expect(harness.networks.count == 4)
+        try harness.configureBroker("listener.name.tls.ssl.keystore.type", nil)
+        try harness.configureBroker("listener.name.tls.ssl.keystore.location", nil)
+        #expect(files().last == .file("/fixed.pem"))
     }
 
     @Test func retentionOfAllBrokersHoldsForTopicsAtOnce() throws {
