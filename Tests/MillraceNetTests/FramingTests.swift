@@ -189,4 +189,40 @@ import Testing
         #expect(try closed.next() == .closedByUs("enough"))
         #expect(frames.count == 1)
     }
+
+    /// Counts frames between the ends of bursts, and sends each back.
+    private final class BurstHandler: ConnectionHandler {
+        let largest: Highest
+        private var count = 0
+
+        init(_ largest: Highest) { self.largest = largest }
+
+        func opened(_ connection: Connection) {}
+        func received(_ frame: UnsafeMutableRawBufferPointer, on connection: Connection) {
+            count += 1
+            largest.raise(to: count)
+            connection.send(framed(Array(frame)))
+        }
+        func burstEnded(on connection: Connection) { count = 0 }
+        func closed(_ connection: Connection, reason: CloseReason) {}
+    }
+
+    @Test(arguments: [false, true])
+    func manySmallFramesAreHandedOverInTurns(tls: Bool) throws {
+        let fixture = try TLSFixture()
+        let loop = try RunningLoop()
+        defer { loop.stop() }
+        let socket = try ListeningSocket(name: "A", host: "127.0.0.1", port: 0)
+        var settings = ConnectionSettings()
+        if tls { settings.tls = try fixture.holder() }
+        let largest = Highest()
+        try loop.listen(on: socket, settings) { BurstHandler(largest) }
+        let client = try TLSClient(port: socket.address.port, tls ? fixture.clientSettings : nil)
+        #expect(try client.events.next() == .opened)
+        client.send((0..<20_000).flatMap { framed([UInt8(truncatingIfNeeded: $0)]) })
+        for index in 0..<20_000 {
+            #expect(try client.events.next() == .frame([UInt8(truncatingIfNeeded: index)]))
+        }
+        #expect(largest.value <= 1_024)
+    }
 }

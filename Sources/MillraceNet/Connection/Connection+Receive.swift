@@ -15,6 +15,10 @@ extension Connection {
     /// Whether the next frame may be handed over now.
     private var mayDeliver: Bool {
         guard state == .open, !isPaused, reasonAfterFlush == nil else { return false }
+        guard framesLeft > 0 else {
+            loop.markReady(self)
+            return false
+        }
         guard unsentBytes > profile.settings.unsentBytesMax else { return true }
         flush()
         guard unsentBytes > profile.settings.unsentBytesMax else { return state == .open }
@@ -25,6 +29,7 @@ extension Connection {
     /// Hands over all that is here and may be read in this turn.
     func receiveBurst() {
         guard state == .open else { return }
+        framesLeft = loop.settings.turnFramesMax
         deliverStashed()
         var left = loop.settings.turnBytesMax
         while isReadable, mayDeliver {
@@ -129,6 +134,7 @@ extension Connection {
             }
             let end = offset + 4 + Int(size)
             guard end <= count, mayDeliver else { break }
+            framesLeft -= 1
             handler.received(
                 UnsafeMutableRawBufferPointer(start: base + offset + 4, count: Int(size)),
                 on: self)
@@ -293,6 +299,7 @@ extension Connection {
         let shared = decrypt()
         guard state == .open else { return }
         handler.opened(self)
+        framesLeft = loop.settings.turnFramesMax
         if let base = loop.receiveBuffer.baseAddress, state == .open {
             deliverStashed()
             if shared.count > 0 { deliver(base, shared.count) }

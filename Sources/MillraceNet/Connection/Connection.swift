@@ -39,6 +39,8 @@ package final class Connection {
     var isReadable = false
     var sawHangup = false
     var isPaused = false
+    /// How many frames may still be handed over in this turn.
+    var framesLeft = 0
     /// It waits until the peer has taken what was sent.
     var isBlocked = false
     /// It waits for memory since then.

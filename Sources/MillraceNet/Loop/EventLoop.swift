@@ -9,6 +9,9 @@ package struct EventLoopSettings: Sendable {
     package var receiveBufferBytes = 256 * 1024
     /// What one connection may receive in a turn before the others have theirs.
     package var turnBytesMax = 1024 * 1024
+    /// How many frames of one connection are handed over before the others have their turn: small
+    /// ones cost their handler far more than their bytes say.
+    package var turnFramesMax = 1024
     package init() {}
 }
 
