@@ -107,6 +107,24 @@ struct UpkeepTests {
         #expect(clock.trusted(back) == back.timestamp)
     }
 
+    @Test func aClockThatJumpsAgainIsBelievedADayAfterTheLastJump() {
+        let day: Int64 = 86_400_000
+        var clock = WallClockGuard(now: moment())
+        func time(after hours: Int64, ahead days: Int64) -> (Moment, steady: Timestamp) {
+            var time = moment()
+            time.instant = time.instant + .seconds(hours * 3_600)
+            let steady = time.timestamp.rawValue + hours * 3_600_000
+            time.timestamp = Timestamp(steady + days * day)
+            return (time, Timestamp(steady))
+        }
+        for (hours, days) in [(1, 365), (24, 365), (24, 730), (26, 730), (47, 730)] {
+            let (now, steady) = time(after: Int64(hours), ahead: Int64(days))
+            #expect(clock.trusted(now) == steady, "\(hours) h")
+        }
+        let (now, _) = time(after: 48, ahead: 730)
+        #expect(clock.trusted(now) == now.timestamp)
+    }
+
     @Test func deletedRecordsAreNotReadAndTheirSegmentsGo() throws {
         let fixture = try fixture(config())
         let log = fixture.log

@@ -12,7 +12,8 @@ package struct WallClockGuard: Sendable {
     package static let persistence = Duration.seconds(86_400)
 
     private var anchor: Moment
-    private var jumpedAt: Instant?
+    /// When the wall clock jumped, and how far it is from where it was.
+    private var jump: (at: Instant, drift: Int64)?
 
     package init(now: Moment) { anchor = now }
 
@@ -21,13 +22,18 @@ package struct WallClockGuard: Sendable {
         let elapsed = max(0, now.instant.milliseconds(since: anchor.instant))
         let expected = anchor.timestamp.rawValue &+ elapsed
         let drift = now.timestamp.rawValue &- expected
-        let isSteady = drift > -Self.toleranceMs && drift < Self.toleranceMs
-        let hasPersisted = jumpedAt.map { now.instant - $0 >= Self.persistence } ?? false
-        if isSteady || hasPersisted {
-            (anchor, jumpedAt) = (now, nil)
+        // Another jump begins to stand anew.
+        if let former = jump, !Self.isNear(drift, former.drift) { jump = nil }
+        let hasPersisted = jump.map { now.instant - $0.at >= Self.persistence } ?? false
+        if Self.isNear(drift, 0) || hasPersisted {
+            (anchor, jump) = (now, nil)
             return now.timestamp
         }
-        if jumpedAt == nil { jumpedAt = now.instant }
+        if jump == nil { jump = (now.instant, drift) }
         return Timestamp(min(expected, now.timestamp.rawValue))
+    }
+
+    private static func isNear(_ a: Int64, _ b: Int64) -> Bool {
+        (a &- b).magnitude < UInt64(toleranceMs)
     }
 }
