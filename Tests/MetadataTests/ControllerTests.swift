@@ -239,6 +239,20 @@ import Testing
         #expect(refused.errorMessage?.contains("maximum value size of 32767 bytes") == true)
     }
 
+    @Test func aRequestAddsNoMoreThanTenThousandPartitions() throws {
+        var cluster = try Cluster()
+        var request = CreatePartitionsRequest()
+        for name in ["a", "b", "c"] {
+            try cluster.create(name)
+            var topic = CreatePartitionsRequest.Topic()
+            (topic.name, topic.count, topic.assignments) = (name, 4_001, nil)
+            request.topics.append(topic)
+        }
+        guard case .createPartitions(let response) = try cluster.ask(.createPartitions(request))
+        else { return }
+        #expect(response.results.map(\.errorCode) == [0, 0, ErrorCode.policyViolation.rawValue])
+    }
+
     @Test func whatIsSetForAllBrokersIsKeptUnderNoName() throws {
         var cluster = try Cluster()
         var config = AlterConfigsRequest.Resource.Config()

@@ -16,6 +16,11 @@ extension ControlLoop {
         }
     }
 
+    /// How many records one request may make, as in Kafka: they are one batch of the log.
+    private static let recordsMax = 10_000
+    /// How many missing topics are made at once; who asked for more asks again.
+    private static let missingMax = 1_000
+
     private var canChange: Bool {
         failure == nil && raft.isLeader && waitingCount < Self.waitingMax
     }
@@ -30,6 +35,11 @@ extension ControlLoop {
             return effects.append(.post(shard: token.shard, .reply(token, reply)))
         }
         let (decision, reply) = decide(request, token, at: now)
+        guard decision.records.count <= Self.recordsMax else {
+            var reply = Reply(request.refused(with: .policyViolation), to: token)
+            reply.errorCode = ErrorCode.policyViolation.rawValue
+            return effects.append(.post(shard: token.shard, .reply(token, reply)))
+        }
         append(decision.records, then: .reply(token, reply, failure: failed), at: now)
     }
 
@@ -104,7 +114,7 @@ extension ControlLoop {
     }
 
     private mutating func createMissing(_ names: [String], at now: Moment) {
-        let missing = names.filter { staged.topicIDs[$0] == nil }
+        let missing = Array(names.filter { staged.topicIDs[$0] == nil }.prefix(Self.missingMax))
         guard canChange, !missing.isEmpty else { return }
         let decision = decide(.createMissingTopics(missing), at: now)
         append(decision.records, then: .nothing, at: now)

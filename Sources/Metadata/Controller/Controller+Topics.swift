@@ -17,7 +17,8 @@ extension Controller {
             result.name = topic.name
             do throws(Refusal) {
                 if count > 1 { throw Refusal(.invalidRequest, "Duplicate topic name.") }
-                records += try createPartitions(topic, context, &random)
+                records += try createPartitions(
+                    topic, most: Self.partitionsMax - records.count, context, &random)
             } catch {
                 (result.errorCode, result.errorMessage) = (error.code.rawValue, error.text)
             }
@@ -28,7 +29,7 @@ extension Controller {
     }
 
     private func createPartitions(
-        _ request: CreatePartitionsRequest.Topic, _ context: DecisionContext,
+        _ request: CreatePartitionsRequest.Topic, most: Int, _ context: DecisionContext,
         _ random: inout some RandomNumberGenerator
     ) throws(Refusal) -> [MetadataRecord] {
         guard let topic = context.image.topic(named: request.name) else {
@@ -51,7 +52,7 @@ extension Controller {
                 "Attempted to add \(added) additional partition(s), but only "
                     + "\(assignments.count) assignment(s) were specified.")
         }
-        guard added <= Self.partitionsMax else {
+        guard added <= most else {
             throw Refusal(
                 .policyViolation, "Excessively large number of partitions per request.")
         }

@@ -142,6 +142,31 @@ private struct Driven {
         #expect(node.replies.count == 3)
     }
 
+    @Test func aRequestThatMakesTooManyRecordsIsRefusedWhole() throws {
+        var node = try Driven()
+        node.start()
+        node.posts = []
+        node.create((0..<5_001).map { "t\($0)" })
+        node.persist()
+        let codes = try Driven.codes(try #require(node.replies.first))
+        #expect(codes.count == 5_001 && Set(codes) == [ErrorCode.policyViolation.rawValue])
+        node.create((0..<5_000).map { "t\($0)" }, sequence: 1)
+        node.persist()
+        #expect(Set(try Driven.codes(try #require(node.replies.last))) == [0])
+    }
+
+    @Test func manyMissingTopicsAreMadeAThousandAtATime() throws {
+        var node = try Driven()
+        node.start()
+        let names = (0..<2_500).map { "t\($0)" }
+        for count in [1_000, 2_000, 2_500, 2_500] {
+            node.step(.message(.createTopics(names: names)))
+            node.persist()
+            let seen = try #require(node.metadata.last?.view).seen(through: "PLAINTEXT")
+            #expect(seen.topicNames().count == count)
+        }
+    }
+
     @Test func aLogThatCannotBeWrittenAnswersWhoWaitsAndRefusesWhatComes() throws {
         var node = try Driven()
         node.start()
