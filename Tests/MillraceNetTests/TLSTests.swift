@@ -149,6 +149,29 @@ import Testing
         }
     }
 
+    @Test(arguments: ["-tls1_2", "-tls1_3"])
+    func aTicketFromBeforeNewCertificatesMeansAWholeHandshake(flag: String) throws {
+        let fixture = try TLSFixture()
+        let holder = try fixture.holder()
+        let server = try TLSServer(holder)
+        let session = "\(fixture.path)/session"
+        let frame = framed([1])
+        func talk(_ option: String) throws -> Bool {
+            let run = try Run.sClient(
+                port: server.port, fixture, [flag, option, session], input: frame,
+                until: frame.count)
+            #expect(run.output == frame, "\(run.errors)")
+            return try server.opened.next().resumed
+        }
+        #expect(try !talk("-sess_out"))
+        let issued = try fixture.authority.issue(
+            commonName: "node-1", names: ["localhost"], usage: .both, days: 20)
+        try issued.write(to: fixture.path)
+        // The loop looks as well: whoever sees it second takes it up.
+        while holder.reloads == 0 { _ = holder.reloadIfChanged() }
+        #expect(try !talk("-sess_in"))
+    }
+
     @Test func onlyEnabledProtocolsAndSuitesAreSpoken() throws {
         let fixture = try TLSFixture()
         var settings = fixture.serverSettings
