@@ -223,6 +223,6 @@ import Testing
         for index in 0..<20_000 {
             #expect(try client.events.next() == .frame([UInt8(truncatingIfNeeded: index)]))
         }
-        #expect(largest.value <= 1_024)
+        #expect(largest.value <= 128)
     }
 }

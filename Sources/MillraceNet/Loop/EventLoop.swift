@@ -11,7 +11,7 @@ package struct EventLoopSettings: Sendable {
     package var turnBytesMax = 1024 * 1024
     /// How many frames of one connection are handed over before the others have their turn: small
     /// ones cost their handler far more than their bytes say.
-    package var turnFramesMax = 1024
+    package var turnFramesMax = 128
     package init() {}
 }
 
