@@ -229,8 +229,9 @@ extension Shard {
         var answer = FetchPartAnswer(shard: identity.index, isWatched: false, results: [])
         var bytes = 0
         for item in part.items {
-            let outcome = read(
-                item, bytesMax: max(0, part.bytesMax - bytes), minOneBatch: bytes == 0)
+            // A limit below zero is no limit that is used up: it is refused.
+            let left = bytes == 0 ? part.bytesMax : max(0, part.bytesMax - bytes)
+            let outcome = read(item, bytesMax: left, minOneBatch: bytes == 0)
             bytes += outcome.byteCount
             answer.results.append(FetchPartResult(index: item.index, outcome: outcome))
         }

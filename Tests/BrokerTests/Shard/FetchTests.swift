@@ -69,6 +69,19 @@ struct FetchTests {
         #expect(harness.answers.count == 1)
     }
 
+    @Test(arguments: [1, 3])
+    func aLimitBelowZeroIsRefusedWhereverThePartitionIs(shards: Int) throws {
+        let harness = try ShardHarness(shards: shards)
+        harness.makeTopic("t", partitions: 4)
+        for partition: Int32 in 0..<4 {
+            _ = try harness.produce("t", partition: partition, ["a"])
+            try harness.fetch("t", partitions: [partition], bytesMax: -1)
+            let answer = try harness.answer(.fetch, version: 12, as: FetchResponse.self)
+            let code = answer.body.responses.first?.partitions.first?.errorCode
+            #expect(code == ErrorCode.invalidRequest.rawValue)
+        }
+    }
+
     // MARK: sessions
 
     private func fetch(
