@@ -2,6 +2,7 @@
 #include "millrace_sys.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 long millrace_read_cached(int descriptor, void *buffer, size_t count, int64_t position) {
@@ -16,4 +17,9 @@ void millrace_describe_error(int code, char *buffer, size_t size) {
 
 int millrace_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
     return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+long millrace_thread_sleeps(void) {
+    struct rusage used;
+    return getrusage(RUSAGE_THREAD, &used) == 0 ? used.ru_nvcsw : -1;
 }

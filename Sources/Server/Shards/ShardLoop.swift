@@ -1,12 +1,10 @@
 internal import Broker
-internal import Glibc
 internal import MillraceBase
 internal import MillraceNet
 internal import Storage
 
 /// Runs one shard on one event loop: carries events to it and its effects to sockets, disks and
-/// other threads. Decides nothing but where a write runs: inline while writes are quick, and on a
-/// disk thread while they are not, so that a slow disk never stops the loop. Loop's thread only.
+/// other threads. Decides nothing but where a write runs (`WritePace`). Loop's thread only.
 final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     /// What a loop shares with the rest of the node.
     struct Surroundings: Sendable {
@@ -27,18 +25,15 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     private let around: Surroundings
     private var effects: [ShardEffect] = []
     /// Events that effects brought about; told once the effects at hand are done.
-    private var pending: [ShardEvent] = []
+    private var pending = Deque<ShardEvent>()
     private var isRunning = false
     private var isStopping = false
     private var hasStopped = false
     private var timer: (deadline: Instant, id: LoopTimerID)?
     /// Appends that disk threads are writing, by partition: what follows must go there too.
     private var slowWrites: [PartitionSlot: Int] = [:]
-    private var slowUntil = Instant.zero
-
-    /// An inline write that took so long sends those that follow to a disk thread.
-    private static let slowWrite = Duration.milliseconds(5)
-    private static let slowPeriod = Duration.seconds(1)
+    private var pace = WritePace()
+    private let appendTime: HistogramCell
 
     init(
         loop: EventLoop, waker: Waker, shard: Shard, inbox: Mailbox<ShardInput>,
@@ -46,6 +41,7 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     ) {
         (self.loop, self.waker, self.shard, self.around) = (loop, waker, shard, around)
         index = shard.identity.index
+        appendTime = around.metrics.appendTime.cell()
         loop.delegate = self
         loop.attach(inbox) { [unowned self] inputs in
             for input in inputs { receive(input) }
@@ -145,20 +141,21 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
 
     /// Tells the shard an event and does what it asks, and so on until nothing is left.
     private func tell(_ event: ShardEvent) {
-        pending.append(event)
-        guard !isRunning else { return }
+        guard !isRunning else { return pending.append(event) }
         isRunning = true
-        var next = 0
-        while next < pending.count {
-            let event = pending[next]
-            next += 1
-            shard.step(event, at: loop.moment, into: &effects)
-            var taken: [ShardEffect] = []
-            swap(&taken, &effects)
-            for effect in taken { run(effect) }
-        }
-        pending.removeAll(keepingCapacity: true)
+        carryOut(event)
+        while let event = pending.popFirst() { carryOut(event) }
         isRunning = false
+    }
+
+    private func carryOut(_ event: ShardEvent) {
+        // The array goes back and forth, so that its memory serves every event.
+        var taken: [ShardEffect] = []
+        swap(&taken, &effects)
+        shard.step(event, at: loop.moment, into: &taken)
+        for effect in taken { run(effect) }
+        taken.removeAll(keepingCapacity: true)
+        swap(&taken, &effects)
     }
 
     // MARK: Effects
@@ -222,14 +219,14 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     private func write(
         _ append: StagedAppend, _ bytes: UnsafeRawBufferPointer, _ slot: PartitionSlot
     ) {
-        if slowWrites[slot] != nil || loop.now < slowUntil {
+        // A partition's writes stay in order: none overtakes those that a disk thread has.
+        if pace.isSlow(at: loop.now) || slowWrites[slot] != nil {
             return writeElsewhere(append, Array(bytes), slot)
         }
-        let begin = Self.monotonicNow()
+        let start = pace.begin(at: MonotonicClock.now(), sleeps: WritePace.threadSleeps)
         let fault = Self.fault { () throws(FileFault) in try append.perform(bytes) }
-        let time = Duration.nanoseconds(Self.monotonicNow() &- begin)
-        around.metrics.appendTime.record(UInt64(clamping: time.nanosecondsClamped))
-        if time > Self.slowWrite { slowUntil = loop.now + Self.slowPeriod }
+        let time = pace.end(start, at: MonotonicClock.now(), sleeps: WritePace.threadSleeps)
+        appendTime.record(UInt64(clamping: time.nanosecondsClamped))
         pending.append(.written(slot, append, fault))
     }
 
@@ -254,9 +251,9 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     private func flush(_ job: FlushJob, _ slot: PartitionSlot) {
         let (inbox, time) = (around.shards[index], around.metrics.flushTime)
         around.disks.submit(lane: slot.index) {
-            let begin = Self.monotonicNow()
+            let begin = MonotonicClock.now()
             let fault = Self.fault { () throws(FileFault) in try job.perform() }
-            time.record(UInt64(clamping: Self.monotonicNow() &- begin))
+            time.record(UInt64(clamping: (MonotonicClock.now() - begin).nanosecondsClamped))
             inbox.post(.flushed(slot, job, fault))
         }
     }
@@ -291,11 +288,5 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         } catch {
             return error
         }
-    }
-
-    private static func monotonicNow() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }
