@@ -75,8 +75,8 @@ import Testing
     @Test func promtoolAcceptsTheMetricsOfANode() throws {
         let metrics = NodeMetrics()
         var shard = metrics.shard(apis: [(0, "Produce"), (3, "Metadata")])
-        shard.answered(api: 0, after: .microseconds(150))
-        shard.answered(api: 77, after: .microseconds(150))
+        shard.answered(api: 0, after: 150_000)
+        shard.answered(api: 77, after: 150_000)
         for code in 1...40 { shard.failed(api: 3, errorCode: Int16(code)) }
         shard.bytesIn.add(100)
         metrics.memory(owner: "net") { 12 }

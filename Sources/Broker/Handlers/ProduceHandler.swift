@@ -15,27 +15,13 @@ extension Handler {
 
 extension Shard {
     fileprivate func produce(_ request: ProduceRequest, _ context: RequestContext) {
-        var operation = ProduceOperation(token: context.token, acks: request.acks)
-        let id = newOperation()
+        let operation = ProduceOperation(request, token: context.token)
+        guard operation.remaining > 0 else { return finish(operation) }
+        let topics = operation.topics
+        // The operation is put where results find it before the first append may give one.
+        let id = produces.insert(operation)
         var remote: [Int: [ProduceItem]] = [:]
         let refusal = (-1...1).contains(request.acks) ? nil : ErrorCode.invalidRequiredAcks
-        // The operation is put where results find it before the first append may give one.
-        let topics = request.topicData.filter { !$0.partitionData.isEmpty }
-        for topic in topics {
-            var answer = ProduceResponse.Response()
-            (answer.name, answer.topicId) = (topic.name, topic.topicId)
-            for partition in topic.partitionData {
-                var place = ProduceResponse.Response.PartitionResponse()
-                place.index = partition.index
-                operation.places.append(
-                    (operation.response.responses.count, answer.partitionResponses.count))
-                answer.partitionResponses.append(place)
-            }
-            operation.response.responses.append(answer)
-        }
-        operation.remaining = operation.places.count
-        guard operation.remaining > 0 else { return finish(operation) }
-        produces.waiting[id] = operation
         var item = 0
         for topic in topics {
             let found = resolve(topic, version: context.version, clientID: context.clientID)
@@ -61,6 +47,7 @@ extension Shard {
                 }
             }
         }
+        guard !remote.isEmpty else { return }
         for (shard, items) in remote.sorted(by: { $0.key < $1.key }) {
             post(
                 shard,
@@ -81,10 +68,10 @@ extension Shard {
         } else {
             index = topics.index(name: topic.name)
         }
-        guard let index, let entry = topics[index] else {
+        guard let index else {
             return .failure(version >= 13 ? .unknownTopicId : .unknownTopicOrPartition)
         }
-        guard !entry.isInternal || clientID == "__admin_client" else {
+        guard !topics.isInternal(index) || clientID == "__admin_client" else {
             return .failure(.invalidTopicException)
         }
         return .success(index)
@@ -249,33 +236,20 @@ extension Shard {
         for result in results { complete(operation, result.index, result.outcome) }
     }
 
-    /// Fills in the answer for one partition; the last one sends it.
+    /// Notes the outcome for one partition; the last one sends the answer.
     private func complete(_ id: UInt64, _ item: Int, _ outcome: ProduceOutcome) {
-        guard var operation = produces.waiting.removeValue(forKey: id) else { return }
-        let place = operation.places[item]
-        var partition = operation.response.responses[place.topic].partitionResponses[
-            place.partition]
-        partition.errorCode = outcome.errorCode.rawValue
-        partition.baseOffset = outcome.baseOffset
-        partition.logAppendTimeMs = outcome.logAppendTime
-        partition.logStartOffset = outcome.logStartOffset
-        partition.errorMessage = outcome.message
-        partition.recordErrors = outcome.recordErrors
-        operation.response.responses[place.topic].partitionResponses[place.partition] = partition
         if outcome.errorCode != .none {
             metrics.failed(api: ApiKey.produce.rawValue, errorCode: outcome.errorCode.rawValue)
         }
-        operation.remaining -= 1
-        if operation.remaining == 0 { finish(operation) } else { produces.waiting[id] = operation }
+        if let operation = produces.complete(id, item, outcome) { finish(operation) }
     }
 
     private func finish(_ operation: ProduceOperation) {
-        guard operation.acks == 0 else { return reply(operation.token, operation.response) }
+        guard operation.acks == 0 else { return reply(operation.token, operation.response()) }
         staySilent(operation.token)
-        let failed = operation.response.responses.contains { topic in
-            topic.partitionResponses.contains { $0.errorCode != 0 }
-        }
         // With acks=0 there is no answer that could bear an error: the connection is closed.
-        if failed { close(operation.token.connection, "a Produce without acknowledgement failed") }
+        if operation.hasFailed {
+            close(operation.token.connection, "a Produce without acknowledgement failed")
+        }
     }
 }

@@ -49,20 +49,24 @@ package final class NodeMetrics: Sendable {
 
 /// What one shard counts. Owned by its thread.
 package struct ShardMetrics {
-    private struct API {
+    private final class API: Sendable {
         let name: String
         let requests: CounterCell
         let latency: HistogramCell
-        var errors: [Int16: Counter] = [:]
+
+        init(name: String, requests: CounterCell, latency: HistogramCell) {
+            (self.name, self.requests, self.latency) = (name, requests, latency)
+        }
     }
 
     private let registry: MetricsRegistry
     /// By API key; APIs that are not served share the first entry.
     private var apis: [API?]
+    /// By API key, then error code.
+    private var errors: [[Int16: Counter]]
     package let bytesIn: CounterCell
     package let bytesOut: CounterCell
     package let recordsIn: CounterCell
-    package let appendTime: HistogramCell
 
     /// Error codes beyond this many of one API are counted together.
     private static let errorsMax = 32
@@ -71,6 +75,7 @@ package struct ShardMetrics {
         self.registry = registry
         let last = served.map(\.key).max() ?? 0
         apis = Array(repeating: nil, count: Int(last) + 1)
+        errors = Array(repeating: [:], count: Int(last) + 1)
         for (key, name) in served where key >= 0 {
             apis[Int(key)] = API(
                 name: name,
@@ -93,31 +98,26 @@ package struct ShardMetrics {
         recordsIn = registry.counter(
             "millrace_broker_records_appended_total", help: "Records taken from producers."
         ).cell()
-        appendTime = registry.latency(
-            "millrace_storage_append_seconds",
-            help: "Time from the staging of an append to its being written."
-        ).cell()
     }
 
-    /// Counts an answered request.
-    package func answered(api: Int16, after time: Duration) {
+    /// Counts a request that was answered after so many nanoseconds.
+    package func answered(api: Int16, after nanoseconds: Int64) {
         guard api >= 0, Int(api) < apis.count, let entry = apis[Int(api)] else { return }
         entry.requests.add()
-        entry.latency.record(UInt64(clamping: time.nanosecondsClamped))
+        entry.latency.record(UInt64(clamping: nanoseconds))
     }
 
     /// Counts an error code in an answer; 0 is none.
     package mutating func failed(api: Int16, errorCode: Int16) {
-        guard errorCode != 0, api >= 0, Int(api) < apis.count, var entry = apis[Int(api)] else {
+        guard errorCode != 0, api >= 0, Int(api) < apis.count, let entry = apis[Int(api)] else {
             return
         }
-        if let counter = entry.errors[errorCode] { return counter.add() }
-        let code = entry.errors.count < Self.errorsMax ? errorCode : -1
+        if let counter = errors[Int(api)][errorCode] { return counter.add() }
+        let code = errors[Int(api)].count < Self.errorsMax ? errorCode : -1
         let counter = registry.counter(
             "millrace_broker_errors_total", help: "Errors answered, by API and Kafka's code.",
             [("api", entry.name), ("error", String(code))])
         counter.add()
-        entry.errors[errorCode] = counter
-        apis[Int(api)] = entry
+        errors[Int(api)][errorCode] = counter
     }
 }

@@ -25,25 +25,28 @@ package struct ReplyToken: Hashable, Sendable {
     package var api: ApiKey
     package var version: Int16
     package var received: Instant
+    /// How large the request was.
+    package var bytes: Int
 
     package init(
         shard: Int, connection: ConnectionKey, sequence: UInt64, correlationID: Int32, api: ApiKey,
-        version: Int16, received: Instant
+        version: Int16, received: Instant, bytes: Int = 0
     ) {
         (self.shard, self.connection, self.sequence) = (shard, connection, sequence)
         (self.correlationID, self.api, self.version) = (correlationID, api, version)
-        self.received = received
+        (self.received, self.bytes) = (received, bytes)
     }
 }
 
-/// What a shard knows of a connection that it was told at its opening.
-package struct ConnectionInfo: Sendable {
+/// What a shard knows of a connection that it was told at its opening. A class: every request
+/// refers to it.
+package final class ConnectionInfo: Sendable {
     /// The listener's name.
-    package var listener: String
+    package let listener: String
     /// The peer's address as Kafka shows it, `/127.0.0.1`.
-    package var clientHost: String
+    package let clientHost: String
     /// `User:ANONYMOUS`, or from the client's certificate.
-    package var principal: String
+    package let principal: String
 
     package init(listener: String, clientHost: String, principal: String = "User:ANONYMOUS") {
         self.listener = listener

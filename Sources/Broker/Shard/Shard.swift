@@ -102,6 +102,8 @@ package final class Shard {
     package func step(_ event: ShardEvent, at now: Moment, into effects: inout [ShardEffect]) {
         self.now = now
         releaseHeld()
+        // The caller's array is the shard's during the step: its memory serves every event.
+        swap(&effects, &self.effects)
         switch event {
         case .opened(let key, let info): opened(key, info)
         case .frame(let key, let bytes): received(bytes, on: key)
@@ -112,7 +114,6 @@ package final class Shard {
         case .tick: tick()
         }
         swap(&effects, &self.effects)
-        self.effects.removeAll(keepingCapacity: true)
     }
 
     // MARK: Connections
@@ -163,7 +164,7 @@ package final class Shard {
         let token = ReplyToken(
             shard: identity.index, connection: key, sequence: place,
             correlationID: header.correlationId, api: handler.api, version: version,
-            received: now.instant)
+            received: now.instant, bytes: frame.count)
         guard isServed else {
             return reply(token, ApiVersionsResponse.unsupportedVersion())
         }
@@ -182,9 +183,11 @@ package final class Shard {
 
     /// Reads no more of a connection while much of it waits for answers.
     private func balance(_ key: ConnectionKey) {
-        guard let connection = connections[Int(key.slot)] else { return }
-        let (count, bytes) = (connection.outstanding, connection.outstandingBytes)
-        if connection.isPaused {
+        // Read field by field: a copy of the connection would count references.
+        let slot = Int(key.slot)
+        let count = connections[slot]?.outstanding ?? 0
+        let bytes = connections[slot]?.outstandingBytes ?? 0
+        if connections[slot]?.isPaused == true {
             guard count < Self.outstandingMax / 2, bytes < Self.outstandingBytesMax / 2 else {
                 return
             }
@@ -193,7 +196,7 @@ package final class Shard {
             guard count >= Self.outstandingMax || bytes >= Self.outstandingBytesMax else { return }
             effects.append(.pause(key))
         }
-        connections[Int(key.slot)]?.isPaused.toggle()
+        connections[slot]?.isPaused.toggle()
     }
 
     func close(_ key: ConnectionKey, _ reason: String) {
@@ -227,14 +230,15 @@ package final class Shard {
 
     private func finish(_ token: ReplyToken, with reply: Reply?) {
         let key = token.connection
-        metrics.answered(api: token.api.rawValue, after: now.instant - token.received)
+        metrics.answered(
+            api: token.api.rawValue, after: now.instant.nanoseconds(since: token.received))
         guard isOpen(key) else { return }
         if let failure = reply?.failure { close(key, failure) }
         if let code = reply?.errorCode, code != 0 {
             metrics.failed(api: token.api.rawValue, errorCode: code)
         }
         let slot = Int(key.slot)
-        connections[slot]?.finish(token.sequence, with: reply) { reply in
+        connections[slot]?.finish(token.sequence, bytes: token.bytes, with: reply) { reply in
             guard reply.failure == nil else { return }
             metrics.bytesOut.add(reply.bytes.count)
             effects.append(.send(key, reply))
@@ -365,6 +369,11 @@ package final class Shard {
         guard !partitionEffects.isEmpty else { return }
         var taken: [PartitionEffect] = []
         swap(&taken, &partitionEffects)
+        defer {
+            // The memory serves the next effects, unless these brought about some already.
+            taken.removeAll(keepingCapacity: true)
+            if partitionEffects.isEmpty { swap(&taken, &partitionEffects) }
+        }
         for effect in taken {
             switch effect {
             case .acknowledge(let waiter, let result): acknowledge(waiter, .success(result))

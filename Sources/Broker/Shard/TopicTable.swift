@@ -37,10 +37,12 @@ struct TopicTable {
 
     /// The entry of a partition, if the topic and the partition exist.
     func partition(_ topic: Int, _ index: Int32) -> PartitionEntry? {
-        guard let partitions = entries[topic]?.partitions, index >= 0, index < partitions.count
-        else { return nil }
-        return partitions[Int(index)]
+        guard index >= 0, index < entries[topic]?.partitions.count ?? 0 else { return nil }
+        return entries[topic]?.partitions[Int(index)]
     }
+
+    /// Whether clients do not write to the topic.
+    func isInternal(_ topic: Int) -> Bool { entries[topic]?.isInternal ?? false }
 
     /// The slot of a partition that this shard has.
     func slot(of partition: TopicPartition) -> PartitionSlot? {

@@ -1,35 +1,42 @@
 /// The id of a node, Kafka's `node.id` or `broker.id`. −1 stands for "none".
+@usableFromInline
 package struct NodeID: RawRepresentable, Hashable, Comparable, Sendable {
-    package var rawValue: Int32
-    package init(rawValue: Int32) { self.rawValue = rawValue }
-    package init(_ rawValue: Int32) { self.rawValue = rawValue }
-    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-    package static let none = NodeID(-1)
+    @usableFromInline package var rawValue: Int32
+    @inlinable package init(rawValue: Int32) { self.rawValue = rawValue }
+    @inlinable package init(_ rawValue: Int32) { self.rawValue = rawValue }
+    @inlinable package static func == (a: Self, b: Self) -> Bool { a.rawValue == b.rawValue }
+    @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    @inlinable package static var none: NodeID { NodeID(-1) }
 }
 
 /// A leader epoch: it fences everything that a partition's leader or the controller does (KIP-101).
+@usableFromInline
 package struct LeaderEpoch: RawRepresentable, Hashable, Comparable, Sendable {
-    package var rawValue: Int32
-    package init(rawValue: Int32) { self.rawValue = rawValue }
-    package init(_ rawValue: Int32) { self.rawValue = rawValue }
-    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-    package static let none = LeaderEpoch(-1)
+    @usableFromInline package var rawValue: Int32
+    @inlinable package init(rawValue: Int32) { self.rawValue = rawValue }
+    @inlinable package init(_ rawValue: Int32) { self.rawValue = rawValue }
+    @inlinable package static func == (a: Self, b: Self) -> Bool { a.rawValue == b.rawValue }
+    @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    @inlinable package static var none: LeaderEpoch { LeaderEpoch(-1) }
 }
 
 /// A position in a partition's log, counted in records. Ends of ranges are exclusive.
+@usableFromInline
 package struct Offset: RawRepresentable, Hashable, Comparable, Sendable {
-    package var rawValue: Int64
-    package init(rawValue: Int64) { self.rawValue = rawValue }
-    package init(_ rawValue: Int64) { self.rawValue = rawValue }
-    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-    package static let zero = Offset(0)
-    package static let none = Offset(-1)
+    @usableFromInline package var rawValue: Int64
+    @inlinable package init(rawValue: Int64) { self.rawValue = rawValue }
+    @inlinable package init(_ rawValue: Int64) { self.rawValue = rawValue }
+    @inlinable package static func == (a: Self, b: Self) -> Bool { a.rawValue == b.rawValue }
+    @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    @inlinable package static var zero: Offset { Offset(0) }
+    @inlinable package static var none: Offset { Offset(-1) }
     /// Saturates at the ends of Int64: an offset may come from outside.
+    @inlinable
     package static func + (a: Self, count: Int64) -> Self {
         let (sum, overflow) = a.rawValue.addingReportingOverflow(count)
         return Offset(overflow ? (count < 0 ? .min : .max) : sum)
     }
-    package static func - (a: Self, b: Self) -> Int64 { a.rawValue &- b.rawValue }
+    @inlinable package static func - (a: Self, b: Self) -> Int64 { a.rawValue &- b.rawValue }
 }
 
 /// A topic's id, a random UUID that a topic of the same name made later does not share (KIP-516).

@@ -25,20 +25,32 @@ package struct StagedAppend: Sendable {
     package let maxTimestamp: Timestamp
     /// −1 unless the topic has LogAppendTime: what a Produce answer says.
     package let logAppendTime: Timestamp
+    let extras: Extras?
+
+    /// What few appends have: by reference, so that handing an append on stays cheap.
+    final class Extras: Sendable {
+        let replacement: [UInt8]?
+        let indexWrites: [SideWrite]
+
+        init(replacement: [UInt8]?, indexWrites: [SideWrite]) {
+            (self.replacement, self.indexWrites) = (replacement, indexWrites)
+        }
+    }
+
     /// The bytes to write instead of the caller's, where the batch was encoded again.
-    package let replacement: [UInt8]?
-    let indexWrites: [SideWrite]
+    package var replacement: [UInt8]? { extras?.replacement }
 
     /// Writes the bytes to the page cache. Blocks as long as the system does.
     /// - Parameter bytes: those that were staged; ignored where there is a replacement.
     package func perform(_ bytes: UnsafeRawBufferPointer) throws(FileFault) {
-        if let replacement {
+        if let replacement = extras?.replacement {
             try file.write(replacement, at: position)
         } else {
             precondition(bytes.count == byteCount, "what was staged is what is written")
             try file.write(bytes, at: position)
         }
-        for write in indexWrites { try write.file.write(write.bytes, at: write.position) }
+        guard let extras else { return }
+        for write in extras.indexWrites { try write.file.write(write.bytes, at: write.position) }
     }
 }
 

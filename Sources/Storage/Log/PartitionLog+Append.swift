@@ -156,9 +156,12 @@ extension PartitionLog {
             let file = try segment.log.open()
             let offsetWrite = try segment.indexes.offsets.takeWrite()
             let timeWrite = try segment.indexes.times.takeWrite()
-            var indexWrites: [SideWrite] = []
-            if let offsetWrite { indexWrites.append(offsetWrite) }
-            if let timeWrite { indexWrites.append(timeWrite) }
+            var extras: StagedAppend.Extras?
+            if replacement != nil || offsetWrite != nil || timeWrite != nil {
+                extras = StagedAppend.Extras(
+                    replacement: replacement,
+                    indexWrites: [offsetWrite, timeWrite].compactMap { $0 })
+            }
             stagedEndOffset = last + 1
             pending.append(
                 Pending(
@@ -172,7 +175,7 @@ extension PartitionLog {
                 byteCount: Int(segment.size - position), baseOffset: first, lastOffset: last,
                 maxTimestamp: maxTimestamp,
                 logAppendTime: config.isLogAppendTime ? maxTimestamp : .none,
-                replacement: replacement, indexWrites: indexWrites)
+                extras: extras)
         }
     }
 
@@ -180,9 +183,9 @@ extension PartitionLog {
     /// Told in the order of staging; ignored once the directory is offline.
     package func written(_ append: StagedAppend) {
         guard folder.directory.offlineCause == nil else { return }
-        precondition(
-            pending.first?.number == append.number, "appends are written in the order of staging")
-        let done = pending.removeFirst()
+        guard let done = pending.popFirst(), done.number == append.number else {
+            preconditionFailure("appends are written in the order of staging")
+        }
         done.segment.wrote(upTo: done.position, maxTime: done.maxTime)
         if let write = done.offsetWrite { done.segment.indexes.offsets.confirm(write) }
         if let write = done.timeWrite { done.segment.indexes.times.confirm(write) }

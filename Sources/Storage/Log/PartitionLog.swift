@@ -33,7 +33,7 @@ package final class PartitionLog {
     var segments: [Segment]
     var epochs: LeaderEpochs
     var producerStates: ProducerStates
-    var pending: [Pending] = []
+    var pending = Deque<Pending>()
     var nextNumber: UInt64 = 0
     var tail = TailPositions()
     var removals: [Removal] = []
