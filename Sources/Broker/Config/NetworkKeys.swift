@@ -27,13 +27,13 @@ enum NetworkKeys {
         SASL_PLAINTEXT:SASL_PLAINTEXT|per-broker|-|low
           The security protocol of each listener name.
         socket.send.buffer.bytes|int|102400|read-only|-|high
-          SO_SNDBUF of clients' connections; -1 leaves it to the system.
+          SO_SNDBUF of clients' connections; -1: the system's (not set: 262144, told as 102400).
         socket.receive.buffer.bytes|int|102400|read-only|-|high
           SO_RCVBUF of clients' connections; -1 leaves it to the system.
         socket.request.max.bytes|int|104857600|read-only|[1,...]|high
           The largest request that is read; a larger one closes its connection.
         socket.listen.backlog.size|int|50|read-only|[1,...]|medium
-          Connections that the system holds until they are accepted (not set: 4096 here).
+          Connections that the system holds until accepted (not set: 4096, told as 50).
         max.connections.per.ip|int|2147483647|cluster-wide|[0,...]|medium
           The most connections at one time from one address.
         max.connections.per.ip.overrides|string||cluster-wide|-|medium
