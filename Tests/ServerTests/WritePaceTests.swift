@@ -40,6 +40,14 @@ import Testing
         #expect(pace.isSlow(at: at(1071)))
     }
 
+    @Test func aSlowDiskStaysSlowWhileDiskThreadsFindItSo() {
+        var pace = WritePace()
+        pace.slowElsewhere(at: at(100))
+        pace.slowElsewhere(at: at(900))
+        #expect(pace.isSlow(at: at(1_800)))
+        #expect(!pace.isSlow(at: at(1_901)))
+    }
+
     @Test func suspicionEnds() {
         var pace = WritePace()
         write(&pace, 0, 20, sleeps: 0...1)

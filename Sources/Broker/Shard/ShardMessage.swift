@@ -29,6 +29,12 @@ package enum ShardMessage: Sendable {
     /// A request to this shard's coordinators.
     case coordinator(CoordinatorCall)
     case coordinated(operation: UInt64, part: Int, GroupResponse)
+
+    /// Bytes of received records that it carries: memory of requests, until it has been told.
+    package var requestBytes: Int {
+        guard case .produce(let part) = self else { return 0 }
+        return part.items.reduce(0) { $0 + $1.batch.count }
+    }
 }
 
 /// What shards say to the control loop.

@@ -19,6 +19,10 @@ extension Connection {
             loop.markReady(self)
             return false
         }
+        if let budget, budget.isFull {
+            loop.starve(self)
+            return false
+        }
         guard unsentBytes > profile.settings.unsentBytesMax else { return true }
         flush()
         guard unsentBytes > profile.settings.unsentBytesMax else { return state == .open }

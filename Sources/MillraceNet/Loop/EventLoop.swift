@@ -49,6 +49,7 @@ package final class EventLoop {
     private var finished: [Connection] = []
     private var starved: [Connection] = []
     private var starvedTimer: LoopTimerID?
+    private var starvedTurn = 0
 
     private var timers = TimerHeap()
     private var ports: [MailboxPort] = []
@@ -357,7 +358,9 @@ extension EventLoop {
 
     /// Lets a connection wait for memory: it tries again every 10 ms, for a while.
     func starve(_ connection: Connection) {
-        if connection.starvedSince == nil {
+        if connection.profile.settings.budget?.willEase == true {
+            connection.starvedSince = nil
+        } else if connection.starvedSince == nil {
             connection.starvedSince = now
         } else if let since = connection.starvedSince,
             now - since > connection.profile.settings.starvedMax
@@ -368,9 +371,11 @@ extension EventLoop {
         guard starvedTimer == nil else { return }
         starvedTimer = schedule(at: now + .milliseconds(10)) { [unowned self] in
             starvedTimer = nil
-            let waiting = starved
+            // Another begins each time: who comes first takes what has become free.
+            starvedTurn += 1
+            let (waiting, first) = (starved, starvedTurn % starved.count)
             starved = []
-            for connection in waiting { markReady(connection) }
+            for connection in waiting[first...] + waiting[..<first] { markReady(connection) }
         }
     }
 

@@ -73,7 +73,8 @@ struct NodeParts {
         }
         let quota = ConnectionQuota()
         Self.limit(quota, settings.network.limits)
-        let listening = try listeningSettings(sockets, quota)
+        let memory = MemoryBudget(limit: settings.network.queuedRequestBytesMax)
+        let listening = try listeningSettings(sockets, quota, memory)
         let configure = networkChange(quota, listening)
         let boxes = inboxes
         let ports = Dictionary(
@@ -90,7 +91,7 @@ struct NodeParts {
         let around = ShardLoop.Surroundings(
             shards: inboxes, control: { control.post($0) }, disks: disks,
             checkpoints: CheckpointWriter(shards: count, log: sink.logger("storage")),
-            metrics: metrics, configureNetwork: configure,
+            metrics: metrics, requestMemory: memory, configureNetwork: configure,
             stopped: { stops.stopped(isClean: $0) }, log: sink.logger("net"))
         var threads: [WorkerThread] = []
         for index in 0..<count {
@@ -122,7 +123,7 @@ struct NodeParts {
                 }
                 let shard = Shard(
                     identity, metrics: shardMetrics, files: OpenFileCache(capacity: filesMax),
-                    log: shardLog, now: MonotonicClock.moment(),
+                    log: shardLog, now: SystemClock.now(),
                     makeRandom: { SystemRandomNumberGenerator() })
                 let runner = ShardLoop(
                     loop: loop, waker: waker, shard: shard, inbox: around.shards[index],
@@ -183,10 +184,9 @@ struct NodeParts {
     }
 
     private func listeningSettings(
-        _ sockets: [ListeningSocket], _ quota: ConnectionQuota
+        _ sockets: [ListeningSocket], _ quota: ConnectionQuota, _ budget: MemoryBudget
     ) throws(CommandError) -> [ShardInput.Listening] {
         let network = settings.network
-        let budget = MemoryBudget(limit: network.queuedRequestBytesMax)
         metrics.memory(owner: "requests") { Double(budget.used) }
         metrics.memory(owner: "process") { ProcessMemory.residentBytes().map(Double.init) }
         let counters = NetCounters()

@@ -34,7 +34,7 @@ package final class NodeProcess: Sendable {
         self.log = log
         for warning in settings.warnings { log.warn(warning, code: "config.warning") }
         _ = ProcessLimits.raiseDescriptorLimit()
-        health = NodeHealth(clock: { MonotonicClock.now() })
+        health = NodeHealth(clock: { SystemClock.instant() })
         health.report("metadata", problem: "not loaded yet")
         directory = try Self.openDirectory(settings)
         let data = directory

@@ -10,10 +10,20 @@ enum ShardInput: Sendable {
         let settings: ConnectionSettings
     }
 
+    /// An append that a disk thread has written, or could not.
+    struct Written: Sendable {
+        let slot: PartitionSlot
+        let append: StagedAppend
+        let byteCount: Int
+        /// Whether the disk made it wait, as `WritePace` understands it.
+        let wasSlow: Bool
+        let fault: FileFault?
+    }
+
     /// Accept connections: the metadata has been taken up.
     case serve([Listening])
     case message(ShardMessage)
-    case written(PartitionSlot, StagedAppend, FileFault?)
+    case written(Written)
     case flushed(PartitionSlot, FlushJob, FileFault?)
     /// Accept no more connections, and close those that are open.
     case stopServing

@@ -13,6 +13,8 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         let disks: DiskThreads
         let checkpoints: CheckpointWriter
         let metrics: NodeMetrics
+        /// What `queued.max.request.bytes` allows.
+        let requestMemory: MemoryBudget
         let configureNetwork: @Sendable (DynamicNetwork) -> Void
         let stopped: @Sendable (_ isClean: Bool) -> Void
         let log: Log
@@ -110,10 +112,16 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
 
     private func receive(_ input: ShardInput) {
         switch input {
-        case .message(let message): tell(.message(message))
-        case .written(let slot, let append, let fault):
-            if let count = slowWrites[slot] { slowWrites[slot] = count > 1 ? count - 1 : nil }
-            tell(.written(slot, append, fault))
+        case .message(let message):
+            tell(.message(message))
+            around.requestMemory.drop(message.requestBytes)
+        case .written(let write):
+            if let count = slowWrites[write.slot] {
+                slowWrites[write.slot] = count > 1 ? count - 1 : nil
+            }
+            if write.wasSlow { pace.slowElsewhere(at: SystemClock.instant()) }
+            around.requestMemory.drop(write.byteCount)
+            tell(.written(write.slot, write.append, write.fault))
             if isStopping { stop() }
         case .flushed(let slot, let job, let fault): tell(.flushed(slot, job, fault))
         case .serve(let listening): serve(listening)
@@ -166,7 +174,9 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         case .close(let key, let reason): connection(key)?.closeAfterFlush(reason)
         case .pause(let key): connection(key)?.pauseReading()
         case .resume(let key): connection(key)?.resumeReading()
-        case .post(let shard, let message): around.shards[shard].post(.message(message))
+        case .post(let shard, let message):
+            around.requestMemory.keep(message.requestBytes)
+            around.shards[shard].post(.message(message))
         case .control(let message): around.control(message)
         case .write(let slot, let append, let bytes): write(append, bytes, slot)
         case .flush(let slot, let job): flush(job, slot)
@@ -223,21 +233,28 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         if pace.isSlow(at: loop.now) || slowWrites[slot] != nil {
             return writeElsewhere(append, Array(bytes), slot)
         }
-        let start = pace.begin(at: MonotonicClock.now(), sleeps: WritePace.threadSleeps)
+        let start = pace.begin(at: SystemClock.instant(), sleeps: WritePace.threadSleeps)
         let fault = Self.fault { () throws(FileFault) in try append.perform(bytes) }
-        let time = pace.end(start, at: MonotonicClock.now(), sleeps: WritePace.threadSleeps)
+        let time = pace.end(start, at: SystemClock.instant(), sleeps: WritePace.threadSleeps)
         appendTime.record(UInt64(clamping: time.nanosecondsClamped))
         pending.append(.written(slot, append, fault))
     }
 
     private func writeElsewhere(_ append: StagedAppend, _ bytes: [UInt8], _ slot: PartitionSlot) {
         slowWrites[slot, default: 0] += 1
-        let inbox = around.shards[index]
+        around.requestMemory.keep(bytes.count)
+        let (inbox, appendTime) = (around.shards[index], around.metrics.appendTime)
         around.disks.submit(lane: slot.index) {
-            let fault = Self.fault { () throws(FileFault) in
-                try Self.perform(append, bytes)
-            }
-            inbox.post(.written(slot, append, fault))
+            let (begin, sleeps) = (SystemClock.instant(), WritePace.threadSleeps())
+            let fault = Self.fault { () throws(FileFault) in try Self.perform(append, bytes) }
+            let time = SystemClock.instant() - begin
+            appendTime.record(UInt64(clamping: time.nanosecondsClamped))
+            let wasSlow = time > WritePace.slow && WritePace.threadSleeps() > sleeps
+            inbox.post(
+                .written(
+                    ShardInput.Written(
+                        slot: slot, append: append, byteCount: bytes.count, wasSlow: wasSlow,
+                        fault: fault)))
         }
     }
 
@@ -251,9 +268,9 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     private func flush(_ job: FlushJob, _ slot: PartitionSlot) {
         let (inbox, time) = (around.shards[index], around.metrics.flushTime)
         around.disks.submit(lane: slot.index) {
-            let begin = MonotonicClock.now()
+            let begin = SystemClock.instant()
             let fault = Self.fault { () throws(FileFault) in try job.perform() }
-            time.record(UInt64(clamping: (MonotonicClock.now() - begin).nanosecondsClamped))
+            time.record(UInt64(clamping: (SystemClock.instant() - begin).nanosecondsClamped))
             inbox.post(.flushed(slot, job, fault))
         }
     }

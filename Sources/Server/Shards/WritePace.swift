@@ -50,6 +50,12 @@ package struct WritePace {
         return time
     }
 
+    /// A disk thread's write was slow too: writes come back to the loop when that has ended.
+    package mutating func slowElsewhere(at now: Instant) {
+        slowUntil = max(slowUntil, now + Self.period)
+        watchedUntil = slowUntil + Self.period
+    }
+
     /// How often the calling thread has gone to sleep by itself, since its start.
     package static func threadSleeps() -> Int { Int(millrace_thread_sleeps()) }
 }

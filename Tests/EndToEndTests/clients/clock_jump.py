@@ -1,60 +1,31 @@
 """Sets a node's wall clock ten days forward, and twenty back, while it runs: nothing may be deleted early.
 
 usage: clock_jump.py --millrace PROGRAM --dir FOLDER
-
-The clock is clock.c's, which reads a file; the monotonic clock goes on as it is.
 """
 
-import argparse
-import json
-import os
-import subprocess
 import time
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 
+from faulty import FaultyNode, arguments
+
 DAY = 86_400
+SETTINGS = (
+    "log.initial.task.delay.ms=100", "log.retention.check.interval.ms=200", "log.retention.ms=3600000",
+    "offsets.retention.check.interval.ms=200", "offsets.retention.minutes=60",
+    "log.message.timestamp.type=LogAppendTime", "group.initial.rebalance.delay.ms=0")
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--millrace", required=True)
-    parser.add_argument("--dir", required=True)
-    options = parser.parse_args()
-    cluster = os.path.join(options.dir, "cluster")
-    clock = os.path.join(options.dir, "clock")
-    library = os.path.join(options.dir, "clock.so")
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock.c")
-    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, source], check=True)
-    environment = dict(os.environ, LD_PRELOAD=library, WALL_CLOCK_OFFSET=clock)
-
-    def local(verb, *more):
-        command = [options.millrace, "local", verb, "--dir", cluster, *more]
-        return subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, timeout=60, env=environment).stdout
-
-    def set_clock(days):
-        with open(clock + ".new", "w") as file:
-            file.write("%+d\n" % (days * DAY))
-        os.rename(clock + ".new", clock)
-
-    set_clock(0)
-    settings = {
-        "log.initial.task.delay.ms": 100,
-        "log.retention.ms": 3_600_000, "log.retention.check.interval.ms": 200, "offsets.retention.minutes": 60,
-        "offsets.retention.check.interval.ms": 200, "log.message.timestamp.type": "LogAppendTime",
-        "log.segment.bytes": 1_048_576, "group.initial.rebalance.delay.ms": 0}
-    up = json.loads(local("up", *sum((["--config", f"{k}={v}"] for k, v in settings.items()), []), "-o", "json"))
-    bootstrap = up["bootstrap"]["plaintext"]
-    try:
-        story(bootstrap, set_clock)
-    finally:
-        local("down")
+    options = arguments(__doc__)
+    with FaultyNode(options.millrace, options.dir, SETTINGS) as node:
+        story(node)
     print("clock jumps: ok")
 
 
-def story(bootstrap, set_clock):
+def story(node):
+    bootstrap = node.bootstrap
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     admin.create_topics([
         NewTopic("kept", 1, 1), NewTopic("brief", 1, 1, topic_configs={
@@ -68,7 +39,7 @@ def story(bootstrap, set_clock):
     reader.assign([place])
     reader.commit({place: OffsetAndMetadata(7, "", -1)})
     for days in (10, -10, 0):
-        set_clock(days)
+        node.set(f"clock {days * DAY}")
         # What is due goes: by then the checks that follow the jump have been made.
         offset = producer.send("brief", b"x", timestamp_ms=10**12).get(timeout=10).offset
         brief = TopicPartition("brief", 0)
