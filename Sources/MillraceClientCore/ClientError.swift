@@ -5,7 +5,7 @@ package import MillraceProtocol
 package enum ClientError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The broker refused, with its code and a message: its own or ours.
     case refused(ErrorCode, String)
-    /// No connection to a broker that could answer; why.
+    /// No connection to a broker that could answer; who and why, a sentence.
     case unreachable(String)
     /// No answer, or no success, within the time; what was waited for.
     case timedOut(String)
@@ -41,7 +41,7 @@ package enum ClientError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .refused(let code, let message): message.isEmpty ? "\(code)" : "\(code): \(message)"
-        case .unreachable(let why): "no broker can be reached: \(why)"
+        case .unreachable(let why): why
         case .timedOut(let what): "no answer in time: \(what)"
         case .unsupported(let api): "the broker does not serve \(api.name)"
         case .malformed(let what): "malformed: \(what)"

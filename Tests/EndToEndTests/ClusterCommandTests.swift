@@ -117,6 +117,60 @@ struct ClusterCommandTests {
         #expect(try await millrace("config", "describe", "broker", "1").status == 0)
     }
 
+    /// One of several that is refused makes the command fail; the others are done.
+    @Test func eachOfSeveralThingsHasItsOutcome() async throws {
+        #expect(try await millrace("topic", "create", "many").status == 0)
+        let made = try await millrace("topic", "create", "many", "few", "-o", "json")
+        #expect(made.status == 1)
+        let topics = try #require(try json(made) as? [[String: Any]])
+        let outcomes = topics.map { [$0["name"] as? String, $0["error"] as? String] }
+        #expect(outcomes == [["many", "TOPIC_ALREADY_EXISTS"], ["few", nil]])
+        #expect(topics.last?["partitions"] as? Int == 1)
+        let dry = try await millrace("topic", "delete", "few", "fewer", "--dry-run")
+        #expect(dry.status == 1)
+        #expect(
+            dry.errors.split(separator: "\n").sorted() == [
+                "millrace: topic fewer: UNKNOWN_TOPIC_OR_PARTITION", "would delete topic few",
+            ])
+        let deleted = try await millrace("topic", "delete", "few", "fewer", "--yes")
+        #expect(deleted.status == 1)
+        #expect(deleted.errors.contains("millrace: topic fewer: UNKNOWN_TOPIC_OR_PARTITION"))
+        let fewer = try await millrace("topic", "alter", "many", "-p", "1", "-o", "json")
+        #expect(fewer.status == 1)
+        let change = try #require((try json(fewer) as? [[String: Any]])?.first)
+        #expect(change["error"] as? String == "INVALID_PARTITIONS")
+        #expect(change["message"] as? String != nil && change["partitions"] as? Int == 1)
+        let absent = try await millrace("topic", "describe", "many", "none")
+        #expect(absent.status == 1)
+        #expect(absent.errors == "millrace: topic none: UNKNOWN_TOPIC_OR_PARTITION\n")
+    }
+
+    @Test func whatAGroupRefusesIsTold() async throws {
+        let absent = try await millrace("group", "describe", "nobody")
+        #expect(absent.status == 1)
+        #expect(
+            absent.errors
+                == "millrace: there is no group nobody: millrace group list shows all\n")
+        let deleted = try await millrace("group", "delete", "nobody", "--yes")
+        #expect(deleted.status == 1)
+        #expect(deleted.errors == "millrace: group nobody: GROUP_ID_NOT_FOUND\n")
+        let reset = try await millrace("group", "reset-offsets", "nobody", "--to", "earliest")
+        #expect(reset.status == 64)
+        let unknown = try await millrace(
+            "group", "reset-offsets", "nobody", "-t", "none", "--to", "earliest", "--yes")
+        #expect(unknown.status == 1)
+        #expect(unknown.errors == "millrace: topic none: UNKNOWN_TOPIC_OR_PARTITION\n")
+    }
+
+    @Test func settingsOfABrokerThatIsNotThereAreAskedInVain() async throws {
+        let absent = try await millrace("config", "describe", "broker", "7")
+        #expect(absent.status == 3)
+        #expect(absent.errors.hasPrefix("millrace: broker 7 is not reachable: "))
+        #expect(try await millrace("config", "describe", "broker", "one").status == 64)
+        #expect(try await millrace("config", "describe", "brokre", "1").status == 64)
+        #expect(try await millrace("config", "describe", "broker", "default").status == 0)
+    }
+
     @Test func theClusterIsDescribedOverTLSToo() async throws {
         let node = try node()
         let plain = try await millrace("cluster", "describe", "-o", "json")
@@ -165,5 +219,9 @@ struct ClusterCommandTests {
             "bench", "e2e", "b2", "--records", "200", "--rate", "2000", "-o", "json")
         let latency = (try json(both) as? [String: Any])?["latency_us"] as? [String: Any]
         #expect(latency?["p99"] != nil, "\(both.errors)")
+        let part = try await millrace("bench", "consume", "b", "--records", "700", "-o", "json")
+        #expect((try json(part) as? [String: Any])?["records"] as? Int == 700)
+        let batches = document["latency_us"] as? [String: Any]
+        #expect(try #require(batches?["max"] as? Int) > 0)
     }
 }

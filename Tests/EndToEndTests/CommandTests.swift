@@ -59,6 +59,48 @@ struct CommandTests {
         #expect(result.errors.filter { $0 == "\n" }.count == 1)
     }
 
+    /// A port that takes connections and never says a word.
+    private func withSilentPort(_ body: (UInt16) async throws -> Void) async throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, size) == 0 && listen(descriptor, 8) == 0
+                    && getsockname(descriptor, $0, &size) == 0
+            }
+        }
+        try #require(bound, "a free port")
+        try await body(UInt16(bigEndian: address.sin_port))
+    }
+
+    @Test func whoDoesNotAnswerIsExitCodeThreeWithinTheTime() async throws {
+        try await withSilentPort { port in
+            let began = ContinuousClock.now
+            let silent = try await millrace(
+                "-b", "127.0.0.1:\(port)", "group", "list", "--timeout", "1s")
+            #expect(silent.status == 3)
+            #expect(silent.errors == "millrace: no answer in time: Metadata\n")
+            let noTLS = try await millrace(
+                "-b", "127.0.0.1:\(port)", "group", "list", "--timeout", "1s", "--tls")
+            #expect(noTLS.status == 3)
+            #expect(noTLS.errors.hasPrefix("millrace: 127.0.0.1:\(port) is not reachable: conn"))
+            #expect(ContinuousClock.now - began < .seconds(20))
+        }
+    }
+
+    @Test func aServerThatIsAwayIsPassedOver() async throws {
+        let result = try await millrace(
+            "-b", "127.0.0.1:1,127.0.0.1:2", "topic", "list", "--timeout", "5s")
+        #expect(result.status == 3)
+        #expect(result.errors.hasPrefix("millrace: 127.0.0.1:2 is not reachable: "))
+        let wrong = try await millrace("-b", "127.0.0.1:x", "topic", "list")
+        #expect(wrong.status == 64 && wrong.errors.contains("'127.0.0.1:x' is no host:port"))
+    }
+
     @Test func completionScriptsAreScripts() async throws {
         let folder = try Program.temporaryFolder("completion")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -156,7 +156,7 @@ import Testing
 
     @Test func aGroupSharesPartitionsAndGoesOnWhereItCommitted() async throws {
         let admin = try await Admin.open(try plaintext())
-        try await admin.createTopic("shared", partitions: 4)
+        try await admin.createTopic(NewTopic("shared", partitions: 4))
         await admin.close()
         let producer = try await Producer.open(try plaintext())
         let sent = (0..<40).map { (number: Int) -> ProducerRecord in

@@ -1,7 +1,8 @@
 internal import MillraceBase
 internal import MillraceClient
-internal import MillraceProtocol
+internal import MillraceClientCore
 internal import MillraceRecords
+internal import Synchronization
 
 /// `millrace bench`: load on a cluster, and what it took.
 enum BenchCommand {
@@ -13,35 +14,48 @@ enum BenchCommand {
             "Codec of the batches"),
         Flag("partitions", .integer(1...10_000), "Of the topic, if it is made (default 1)"),
     ]
-    private static let topic = Argument("topic", optional: true, "Topic (default: millrace-bench)")
+    private static let topicName = Argument(
+        "topic", optional: true, "Topic (default: millrace-bench)")
+
+    /// Records that are handed to the producer at once.
+    private static let handedOver = 1000
+    private static let pollMax = 20_000
 
     static let all: [Command] = [
         Command(
             path: ["bench", "produce"], summary: "Send records as fast as possible",
-            arguments: [topic], flags: shared, isClient: true, run: produce),
+            arguments: [topicName], flags: shared, isClient: true, run: produce),
         Command(
             path: ["bench", "consume"], summary: "Read a topic from its start",
-            arguments: [topic],
+            arguments: [topicName],
             flags: [Flag("records", .integer(1...Int.max), "How many at most (default: all)")],
             isClient: true, run: consume),
         Command(
             path: ["bench", "e2e"], summary: "Measure the time from sending to receiving",
-            arguments: [topic],
+            arguments: [topicName],
             flags: shared + [
                 Flag("rate", .integer(1...1_000_000), "Records a second (default 1000)")
             ],
             isClient: true, run: endToEnd),
     ]
 
-    private static func open(
-        _ invocation: Invocation, _ client: RequestClient
-    ) throws(CLIError) -> RecordSender {
-        let name = invocation.argument(0) ?? "millrace-bench"
+    private static func topic(_ invocation: Invocation) -> String {
+        invocation.argument(0) ?? "millrace-bench"
+    }
+
+    /// Makes the topic if need be.
+    private static func makeTopic(_ invocation: Invocation, _ client: Admin) throws(CLIError) {
         try TopicCommand.make(
-            name, partitions: Int32(clamping: invocation.integer("partitions") ?? 1), client)
-        var settings = RecordSender.Settings(topic: name)
+            topic(invocation), partitions: Int32(clamping: invocation.integer("partitions") ?? 1),
+            client)
+    }
+
+    private static func settings(_ invocation: Invocation) -> ProducerSettings {
+        var settings = ProducerSettings()
         settings.codec = invocation.text("compression").flatMap(CompressionCodec.init) ?? .none
-        return try ask { () throws(RequestError) in try RecordSender(client, settings) }
+        settings.deliveryTimeout = invocation.timeout
+        settings.batchBytes = 512 << 10
+        return settings
     }
 
     private static func value(_ invocation: Invocation) -> [UInt8] {
@@ -51,84 +65,111 @@ enum BenchCommand {
     }
 
     private static func produce(_ invocation: Invocation) throws(CLIError) -> ExitCode {
-        let client = try invocation.connect()
-        let sender = try open(invocation, client)
-        var latencies = LogLinearHistogram()
-        sender.delivered = { latencies.record($0.latency.microseconds) }
+        try makeTopic(invocation, try invocation.connect())
+        let (client, settings) = (try invocation.clientSettings(), settings(invocation))
         let value = value(invocation)
+        let record = ProducerRecord(topic: topic(invocation), value: value)
         let count = invocation.integer("records") ?? 100_000
-        var progress = Progress("sent")
-        let began = ContinuousClock.now
-        for index in 0..<count {
-            try ask { () throws(RequestError) in
-                try sender.send(key: nil, value: value, timestamp: client.moment.timestamp)
+        let latencies = BatchLatencies()
+        let took = try blocking { () async throws(ClientError) in
+            let producer = try await Producer.open(client, settings) { latencies.record($0) }
+            var progress = Progress("sent")
+            let began = ContinuousClock.now
+            let gathered = Array(repeating: record, count: handedOver)
+            for index in stride(from: 0, to: count, by: handedOver) {
+                let left = count - index
+                try await producer.enqueue(
+                    left < handedOver ? Array(gathered.prefix(left)) : gathered)
+                progress.update(index)
             }
-            if index & 1023 == 0 { progress.update(index) }
+            let summary = await producer.close()
+            let took = ContinuousClock.now - began
+            progress.end()
+            if let error = summary.firstError { throw error }
+            return took
         }
-        try ask { () throws(RequestError) in try sender.flush() }
-        progress.end()
         show(
-            invocation, "produce", count: count, bytes: count * value.count,
-            took: ContinuousClock.now - began, latencies, what: "batch")
+            invocation, "produce", count: count, bytes: count * value.count, took: took,
+            latencies.histogram, what: "batch")
         return .done
     }
 
     private static func consume(_ invocation: Invocation) throws(CLIError) -> ExitCode {
-        let client = try invocation.connect()
-        let name = invocation.argument(0) ?? "millrace-bench"
+        let admin = try invocation.connect()
+        let partitions = try TopicCommand.describe([topic(invocation)], admin).namedPartitions
+        let starts = try OffsetPosition.earliest.resolve(admin, partitions)
+        let ends = try OffsetPosition.latest.resolve(admin, partitions)
+        let assigned = starts.filter { $0.value < ends[$0.key] ?? $0.value }
         let limit = invocation.integer("records") ?? .max
-        let metadata = try ask { () throws(RequestError) in try client.metadata(topics: [name]) }
-        for topic in metadata.topics { try check(topic.errorCode, "topic \(name)") }
-        let starts = try OffsetPosition.earliest.resolve(client, metadata.topics)
-        let ends = try OffsetPosition.latest.resolve(client, metadata.topics)
-        var assigned: [ListOffsets.Partition: (next: Int64, end: Int64?)] = [:]
-        for (partition, start) in starts { assigned[partition] = (start, ends[partition] ?? start) }
-        let fetcher = RecordFetcher(client)
-        var (count, bytes) = (0, 0)
-        fetcher.received = { record in
-            count += 1
-            bytes += (record.key?.count ?? 0) + (record.value?.count ?? 0)
-            return count < limit
-        }
-        let wanted = assigned
-        var progress = Progress("read")
+        let (client, timeout) = (try invocation.clientSettings(), invocation.timeout)
+        var settings = ConsumerSettings()
+        settings.partitionBytes = 8 << 20
+        let wanted = settings
         let began = ContinuousClock.now
-        try ask { () throws(RequestError) in try fetcher.assign(wanted) }
-        while count < limit, !fetcher.isAtEnd {
-            try ask { () throws(RequestError) in
-                try fetcher.turn(until: client.now + .milliseconds(200))
-            }
-            progress.update(count)
+        let (count, bytes) = try blocking { () async throws(ClientError) in
+            let consumer = try await Consumer.open(client, wanted)
+            try await consumer.assign(assigned.mapValues { .offset(Offset($0)) })
+            let found = try await read(
+                consumer, until: ends.filter { assigned[$0.key] != nil }, limit, timeout)
+            await consumer.close()
+            return found
         }
-        progress.end()
         show(
             invocation, "consume", count: count, bytes: bytes, took: ContinuousClock.now - began,
             LogLinearHistogram(), what: "")
         return .done
     }
 
-    private static func endToEnd(_ invocation: Invocation) throws(CLIError) -> ExitCode {
-        let client = try invocation.connect()
-        let sender = try open(invocation, client)
-        let name = invocation.argument(0) ?? "millrace-bench"
-        let reader = try invocation.connect()
-        let metadata = try ask { () throws(RequestError) in try reader.metadata(topics: [name]) }
-        var assigned: [ListOffsets.Partition: (next: Int64, end: Int64?)] = [:]
-        for (partition, end) in try OffsetPosition.latest.resolve(reader, metadata.topics) {
-            assigned[partition] = (end, nil)
+    /// Reads to the ends, or `limit` records.
+    /// - Returns: records and the bytes of their keys and values.
+    private static func read(
+        _ consumer: Consumer, until ends: [NamedPartition: Int64], _ limit: Int,
+        _ timeout: Duration
+    ) async throws(ClientError) -> (Int, Int) {
+        var (count, bytes) = (0, 0)
+        var progress = Progress("read")
+        defer { progress.end() }
+        var last = ContinuousClock.now
+        while count < limit, !ends.allSatisfy({ $1 <= consumer.positions[$0]?.rawValue ?? -1 }) {
+            let records = try await consumer.poll(max: min(limit - count, pollMax))
+            for record in records {
+                bytes += (record.key?.count ?? 0) + (record.value?.count ?? 0)
+            }
+            count += records.count
+            if !records.isEmpty { last = .now }
+            guard .now - last < timeout else { throw .timedOut("the records after \(count)") }
+            progress.update(count)
         }
-        let fetcher = RecordFetcher(reader)
-        var run = EndToEndRun(
-            sender, client, fetcher, reader, value: value(invocation),
-            count: invocation.integer("records") ?? 10_000, rate: invocation.integer("rate") ?? 1000
-        )
-        let wanted = assigned
-        try ask { () throws(RequestError) in try fetcher.assign(wanted) }
-        let began = ContinuousClock.now
-        let latencies = try run.run(timeout: invocation.timeout)
+        return (count, bytes)
+    }
+
+    private static func endToEnd(_ invocation: Invocation) throws(CLIError) -> ExitCode {
+        let admin = try invocation.connect()
+        try makeTopic(invocation, admin)
+        let partitions = try TopicCommand.describe([topic(invocation)], admin).namedPartitions
+        let ends = try OffsetPosition.latest.resolve(admin, partitions)
+        let (client, timeout) = (try invocation.clientSettings(), invocation.timeout)
+        var settings = settings(invocation)
+        settings.linger = .zero
+        let run = EndToEndRun(
+            topic: topic(invocation), value: value(invocation),
+            count: invocation.integer("records") ?? 10_000,
+            rate: invocation.integer("rate") ?? 1000, began: .now)
+        let wanted = settings
+        let latencies = try blocking { () async throws(ClientError) in
+            let producer = try await Producer.open(client, wanted)
+            let consumer = try await Consumer.open(client)
+            try await consumer.assign(ends.mapValues { .offset(Offset($0)) })
+            async let sent: Void = run.send(producer)
+            let latencies = try await run.receive(consumer, timeout: timeout)
+            do { try await sent } catch { throw .closed }
+            await producer.close()
+            await consumer.close()
+            return latencies
+        }
         show(
             invocation, "e2e", count: run.count, bytes: run.count * run.value.count,
-            took: ContinuousClock.now - began, latencies, what: "record")
+            took: ContinuousClock.now - run.began, latencies, what: "record")
         return .done
     }
 
@@ -174,57 +215,63 @@ enum BenchCommand {
     }
 }
 
-/// Sends at a rate and reads what was sent, on one thread: the time of each record is in it.
-struct EndToEndRun {
-    private let sender: RecordSender
-    private let client: RequestClient
-    private let fetcher: RecordFetcher
-    private let reader: RequestClient
+/// How long the batches of a producer took.
+private final class BatchLatencies: Sendable {
+    private let latencies = Mutex(LogLinearHistogram())
+
+    var histogram: LogLinearHistogram { latencies.withLock { $0 } }
+
+    func record(_ delivery: Delivery) {
+        guard case .success = delivery.result else { return }
+        latencies.withLock { $0.record(delivery.latency.microseconds) }
+    }
+}
+
+/// Sends at a rate, whatever comes back (open loop), and reads what was sent: the key of each
+/// record is the time at which it was handed over.
+private struct EndToEndRun: Sendable {
+    let topic: String
     let value: [UInt8]
     let count: Int
-    private let rate: Int
+    /// Records a second.
+    let rate: Int
+    let began: ContinuousClock.Instant
 
-    init(
-        _ sender: RecordSender, _ client: RequestClient, _ fetcher: RecordFetcher,
-        _ reader: RequestClient, value: [UInt8], count: Int, rate: Int
-    ) {
-        (self.sender, self.client, self.fetcher, self.reader) = (sender, client, fetcher, reader)
-        (self.value, self.count, self.rate) = (value, count, rate)
-        fetcher.waitMaxMs = 5
+    private var elapsed: UInt64 { (ContinuousClock.now - began).microseconds }
+
+    func send(_ producer: Producer) async throws(ClientError) {
+        var sent = 0
+        while sent < count {
+            let now = elapsed
+            let due = min(count, Int(now) * rate / 1_000_000 + 1)
+            if due > sent {
+                let record = ProducerRecord(topic: topic, key: Array("\(now)".utf8), value: value)
+                try await producer.enqueue(Array(repeating: record, count: due - sent))
+                sent = due
+            }
+            // Cancelled when nobody reads any more.
+            guard (try? await Task.sleep(for: .milliseconds(1))) != nil else { return }
+        }
     }
 
     /// - Throws: when records are missing after `timeout` without a new one.
-    mutating func run(timeout: Duration) throws(CLIError) -> LogLinearHistogram {
+    func receive(
+        _ consumer: Consumer, timeout: Duration
+    ) async throws(ClientError) -> LogLinearHistogram {
         var latencies = LogLinearHistogram()
-        let began = ContinuousClock.now
         var received = 0
-        var last = began
-        fetcher.received = { record in
-            received += 1
-            let now = ContinuousClock.now
-            last = now
-            let sent = record.key.flatMap { UInt64(String(decoding: $0, as: UTF8.self)) } ?? 0
-            let elapsed = (now - began).microseconds
-            latencies.record(elapsed > sent ? elapsed - sent : 0)
-            return true
-        }
-        var sent = 0
+        var last = ContinuousClock.now
         while received < count {
-            let now = ContinuousClock.now
-            let due = min(count, Int((now - began).microseconds) * rate / 1_000_000 + 1)
-            let (first, stamp) = (sent, "\((now - began).microseconds)")
-            try ask { () throws(RequestError) in
-                for _ in first..<max(due, first) {
-                    try sender.send(
-                        key: Array(stamp.utf8), value: value, timestamp: client.moment.timestamp)
-                }
-                try sender.push()
-                try sender.wait(.milliseconds(1))
-                try fetcher.turn(until: reader.now + .milliseconds(1))
+            let records = try await consumer.poll(max: 1000)
+            let now = elapsed
+            for record in records {
+                let sent = record.key.flatMap { UInt64(String(decoding: $0, as: UTF8.self)) } ?? 0
+                latencies.record(now > sent ? now - sent : 0)
             }
-            sent = max(due, first)
-            guard now - last < timeout else {
-                throw CLIError("\(count - received) records did not come back", .unreachable)
+            received += records.count
+            if !records.isEmpty { last = .now }
+            guard .now - last < timeout else {
+                throw .timedOut("\(count - received) records did not come back")
             }
         }
         return latencies

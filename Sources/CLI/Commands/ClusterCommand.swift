@@ -1,4 +1,5 @@
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// `millrace cluster`: the cluster and its nodes.
@@ -11,12 +12,9 @@ enum ClusterCommand {
 
     private static func describe(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let client = try invocation.connect()
-        let found = try ask { () throws(RequestError) in
-            try client.ask(
-                DescribeClusterRequest(), .describeCluster, as: DescribeClusterResponse.self
-            ).body
+        let found = try blocking("cluster") { () async throws(ClientError) in
+            try await client.describeCluster()
         }
-        try check(found.errorCode, found.errorMessage, "cluster")
         let brokers = found.brokers.sorted { $0.brokerId < $1.brokerId }
         if invocation.output != .json { Terminal.note("cluster \(found.clusterId)") }
         invocation.show(

@@ -1,13 +1,13 @@
+internal import MillraceBase
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// `millrace config`: settings of topics, brokers and groups.
 enum ConfigCommand {
-    private static let kinds: [(name: String, code: Int8)] = [
-        ("topic", 2), ("broker", 4), ("group", 32),
-    ]
+    private static let kinds = ["topic", "broker", "group"]
     private static let entity = [
-        Argument("kind", choices: kinds.map(\.name), "topic, broker or group"),
+        Argument("kind", choices: kinds, "topic, broker or group"),
         Argument("name", "Name or id; for brokers \"default\" is all of them"),
     ]
 
@@ -28,48 +28,34 @@ enum ConfigCommand {
             flags: [TopicCommand.dryRun], isClient: true, run: unset),
     ]
 
-    private static func kind(_ invocation: Invocation) throws(CLIError) -> Int8 {
-        let name = invocation.argument(0) ?? ""
-        guard let found = kinds.first(where: { $0.name == name }) else {
+    /// What the first two arguments name.
+    private static func resource(_ invocation: Invocation) throws(CLIError) -> ConfigResource {
+        let (kind, name) = (invocation.argument(0) ?? "", invocation.argument(1) ?? "")
+        switch kind {
+        case "topic": return .topic(name)
+        case "group": return .group(name)
+        case "broker":
+            if name == "default" || name.isEmpty { return .broker(nil) }
+            guard let id = Int32(name), id >= 0 else {
+                throw .usage("\"\(name)\" is no id of a broker")
+            }
+            return .broker(NodeID(id))
+        default:
             throw .usage(
-                "settings of \"\(name)\"" + NearestName.hint(name, in: kinds.map(\.name))
+                "settings of \"\(kind)\"" + NearestName.hint(kind, in: kinds)
                     + " (there are topic, broker, group)")
         }
-        return found.code
-    }
-
-    /// A broker's own settings are asked of the broker itself.
-    private static func name(_ invocation: Invocation, _ kind: Int8) -> String {
-        let name = invocation.argument(1) ?? ""
-        return kind == 4 && name == "default" ? "" : name
-    }
-
-    private static func target(_ kind: Int8, _ name: String) throws(CLIError)
-        -> RequestClient.Target
-    {
-        guard kind == 4, !name.isEmpty else { return .any }
-        guard let id = Int32(name) else { throw .usage("\"\(name)\" is no id of a broker") }
-        return .node(id)
     }
 
     private static func describe(_ invocation: Invocation) throws(CLIError) -> ExitCode {
-        let kind = try kind(invocation)
+        let resource = try resource(invocation)
         let client = try invocation.connect()
-        var request = DescribeConfigsRequest()
-        var resource = DescribeConfigsRequest.Resource()
-        (resource.resourceType, resource.resourceName) = (kind, name(invocation, kind))
-        resource.configurationKeys = nil
-        request.resources = [resource]
-        let target = try target(kind, resource.resourceName)
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(request, .describeConfigs, as: DescribeConfigsResponse.self, of: target)
-                .body
+        let what = invocation.arguments.joined(separator: " ")
+        let found = try blocking(what) { () async throws(ClientError) in
+            try await client.describeConfigs(of: resource)
         }
-        guard let result = answer.results.first else { throw CLIError("the answer is empty") }
-        try check(
-            result.errorCode, result.errorMessage, invocation.arguments.joined(separator: " "))
         // 5: the default; DEFAULT_CONFIG in Kafka's words.
-        let configs = result.configs.filter { invocation.has("all") || $0.configSource != 5 }
+        let configs = found.filter { invocation.has("all") || $0.configSource != 5 }
             .sorted { $0.name < $1.name }
         invocation.show(
             Listing(
@@ -124,37 +110,19 @@ enum ConfigCommand {
     private static func change(
         _ invocation: Invocation, _ changes: [(key: String, value: String?)]
     ) throws(CLIError) -> ExitCode {
-        let kind = try kind(invocation)
+        let resource = try resource(invocation)
         let client = try invocation.connect()
-        var request = IncrementalAlterConfigsRequest()
-        request.validateOnly = invocation.has("dry-run")
-        var resource = IncrementalAlterConfigsRequest.Resource()
-        (resource.resourceType, resource.resourceName) = (kind, name(invocation, kind))
-        resource.configs = changes.map { key, value in
-            var config = IncrementalAlterConfigsRequest.Resource.Config()
-            config.name = key
-            config.value = value
-            config.configOperation = value == nil ? 1 : 0
-            return config
-        }
-        request.resources = [resource]
-        let target = try target(kind, resource.resourceName)
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(
-                request, .incrementalAlterConfigs, as: IncrementalAlterConfigsResponse.self,
-                of: target
-            ).body
-        }
-        var results = Results(invocation, done: request.validateOnly ? "would change" : "changed")
-        let what = invocation.arguments.prefix(2).joined(separator: " ")
-        for result in answer.responses {
-            results.add(
-                what, ErrorCode(rawValue: result.errorCode), result.errorMessage,
-                [
-                    ("kind", JSONValue(invocation.argument(0))),
-                    ("name", .text(result.resourceName)),
-                    ("settings", .list(changes.map { .text($0.key) })),
-                ])
+        let isDry = invocation.has("dry-run")
+        var results = Results(invocation, done: isDry ? "would change" : "changed")
+        let name = resource == .broker(nil) ? "" : invocation.argument(1)
+        try results.add(
+            invocation.arguments.prefix(2).joined(separator: " "),
+            [
+                ("kind", JSONValue(invocation.argument(0))), ("name", JSONValue(name)),
+                ("settings", .list(changes.map { .text($0.key) })),
+            ]
+        ) { () async throws(ClientError) in
+            try await client.alterConfigs(of: resource, changes, validateOnly: isDry)
         }
         return results.finish()
     }

@@ -47,7 +47,7 @@ enum ConsumeCommand {
             try run.followAll()
         }
         printer.finish()
-        client.close()
+        try blocking { () async throws(ClientError) in await client.close() }
         return Interrupt.isSet ? .interrupted : .done
     }
 
@@ -121,12 +121,12 @@ struct ConsumeRun {
     private static let commitInterval: Duration = .seconds(5)
     private static let pollMax = 2000
     private let invocation: Invocation
-    private let client: RequestClient
+    private let client: Admin
     private let printer: RecordPrinter
     private let range: OffsetRange
 
     init(
-        _ invocation: Invocation, _ client: RequestClient, _ printer: RecordPrinter,
+        _ invocation: Invocation, _ client: Admin, _ printer: RecordPrinter,
         _ range: OffsetRange
     ) {
         (self.invocation, self.client, self.printer) = (invocation, client, printer)
@@ -135,10 +135,8 @@ struct ConsumeRun {
 
     private var topics: [String] { invocation.arguments }
 
-    private func metadata() throws(CLIError) -> [MetadataResponse.Topic] {
-        let found = try ask { () throws(RequestError) in try client.metadata(topics: topics) }
-        for topic in found.topics { try check(topic.errorCode, "topic \(topic.name ?? "")") }
-        return found.topics
+    private func partitions() throws(CLIError) -> [NamedPartition] {
+        try TopicCommand.describe(topics, client).namedPartitions
     }
 
     private func open(group: GroupSettings?) throws(CLIError) -> Consumer {
@@ -158,15 +156,11 @@ struct ConsumeRun {
 
     /// Where reading stops; empty: nowhere.
     private func ends(
-        _ metadata: [MetadataResponse.Topic]
+        _ partitions: [NamedPartition]
     ) throws(CLIError) -> [NamedPartition: Int64] {
         let end = range.end ?? (invocation.has("exit") ? .latest : nil)
         guard let end else { return [:] }
-        let found = try end.resolve(client, metadata)
-        return Dictionary(
-            uniqueKeysWithValues: found.map {
-                (NamedPartition($0.key.topic, $0.key.partition), $0.value)
-            })
+        return try end.resolve(client, partitions)
     }
 
     /// Prints what comes within a moment, as far as it lies before the ends.
@@ -185,16 +179,15 @@ struct ConsumeRun {
 
     /// Reads without a group.
     func followAll() throws(CLIError) {
-        let metadata = try metadata()
-        let starts = try range.start.resolve(client, metadata)
-        let ends = try ends(metadata)
+        let partitions = try partitions()
+        let starts = try range.start.resolve(client, partitions)
+        let ends = try ends(partitions)
         let only = invocation.all("partition").compactMap { Int32($0) }
         var assigned: [NamedPartition: StartPosition] = [:]
         var first: [NamedPartition: Int64] = [:]
-        for (partition, start) in starts where only.isEmpty || only.contains(partition.partition) {
-            let name = NamedPartition(partition.topic, partition.partition)
-            first[name] = start
-            if start < ends[name] ?? .max { assigned[name] = .offset(Offset(start)) }
+        for (partition, start) in starts where only.isEmpty || only.contains(partition.index) {
+            first[partition] = start
+            if start < ends[partition] ?? .max { assigned[partition] = .offset(Offset(start)) }
         }
         guard !first.isEmpty else {
             throw .usage(
@@ -218,7 +211,7 @@ struct ConsumeRun {
 
     /// Reads as a member of a group.
     func follow(group: String) throws(CLIError) {
-        _ = try metadata()
+        _ = try partitions()
         let consumer = try open(group: GroupSettings(groupID: group))
         let topics = topics
         try blocking { () async throws(ClientError) in try await consumer.subscribe(topics) }

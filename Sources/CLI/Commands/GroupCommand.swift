@@ -1,5 +1,6 @@
 internal import MillraceBase
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// `millrace group`: groups of consumers.
@@ -37,19 +38,7 @@ enum GroupCommand {
 
     private static func list(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let client = try invocation.connect()
-        let metadata = try ask { () throws(RequestError) in try client.metadata(topics: []) }
-        var groups: [ListGroupsResponse.Group] = []
-        for broker in metadata.brokers {
-            let answer = try ask { () throws(RequestError) in
-                try client.ask(
-                    ListGroupsRequest(), .listGroups, as: ListGroupsResponse.self,
-                    of: .node(broker.nodeId)
-                ).body
-            }
-            try check(answer.errorCode, "groups of node \(broker.nodeId)")
-            groups += answer.groups
-        }
-        groups.sort { $0.groupId < $1.groupId }
+        let groups = try blocking { () async throws(ClientError) in try await client.listGroups() }
         invocation.show(
             Listing(
                 columns: [
@@ -99,23 +88,15 @@ enum GroupCommand {
         if !isDry { try invocation.confirm("Delete \(names.joined(separator: ", "))?") }
         var results = Results(invocation, done: isDry ? "would delete" : "deleted")
         for name in names {
-            var code: Int16 = 0
-            if isDry {
-                let group = try GroupState.load(client, name)
-                if !group.members.isEmpty { code = ErrorCode.nonEmptyGroup.rawValue }
-            } else {
-                var request = DeleteGroupsRequest()
-                request.groupsNames = [name]
-                let answer = try ask { () throws(RequestError) in
-                    try client.ask(
-                        request, .deleteGroups, as: DeleteGroupsResponse.self,
-                        of: try client.coordinator(ofGroup: name)
-                    ).body
-                }
-                code = answer.results.first?.errorCode ?? -1
+            let members = [("group", JSONValue.text(name))]
+            guard !isDry else {
+                let isUsed = try !GroupState.load(client, name).members.isEmpty
+                results.add("group \(name)", isUsed ? .nonEmptyGroup : .none, nil, members)
+                continue
             }
-            results.add(
-                "group \(name)", ErrorCode(rawValue: code), nil, [("group", .text(name))])
+            try results.add("group \(name)", members) { () async throws(ClientError) in
+                try await client.deleteGroup(name)
+            }
         }
         return results.finish()
     }
@@ -128,11 +109,11 @@ struct GroupState {
         var instance: String?
         var client: String
         var host: String
-        var partitions: [ListOffsets.Partition]
+        var partitions: [NamedPartition]
     }
 
     struct Position {
-        var partition: ListOffsets.Partition
+        var partition: NamedPartition
         /// nil: nothing committed.
         var committed: Int64?
         var start: Int64?
@@ -152,31 +133,19 @@ struct GroupState {
     var positions: [Position] = []
 
     /// - Throws: if there is no such group.
-    static func load(_ client: RequestClient, _ name: String) throws(CLIError) -> GroupState {
-        var request = DescribeGroupsRequest()
-        request.groups = [name]
-        let coordinator = try ask { () throws(RequestError) in
-            try client.coordinator(ofGroup: name)
-        }
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(
-                request, .describeGroups, as: DescribeGroupsResponse.self, of: coordinator
-            )
-            .body
-        }
-        guard let found = answer.groups.first else { throw CLIError("group \(name): no answer") }
-        if found.errorCode != ErrorCode.groupIdNotFound.rawValue {
-            try check(found.errorCode, found.errorMessage, "group \(name)")
+    static func load(_ client: Admin, _ name: String) throws(CLIError) -> GroupState {
+        let found = try blocking("group \(name)") { () async throws(ClientError) in
+            try await client.describeGroup(name)
         }
         var group = GroupState(
-            name: name, state: found.groupState, protocolName: found.protocolData)
-        group.members = found.members.map { member in
+            name: name, state: found?.groupState ?? "Dead", protocolName: found?.protocolData ?? "")
+        group.members = (found?.members ?? []).map { member in
             Member(
                 id: member.memberId, instance: member.groupInstanceId, client: member.clientId,
-                host: member.clientHost, partitions: assignment(member.memberAssignment))
+                host: member.clientHost, partitions: Admin.assignment(of: member))
         }.sorted { $0.id < $1.id }
-        let committed = try committed(client, coordinator, name)
-        guard !committed.isEmpty || found.groupState != "Dead" else {
+        let committed = try committed(client, name)
+        guard !committed.isEmpty || found != nil else {
             throw CLIError("there is no group \(name): millrace group list shows all")
         }
         try group.fill(client, committed)
@@ -185,64 +154,28 @@ struct GroupState {
 
     /// The committed offsets of a group.
     static func committed(
-        _ client: RequestClient, _ coordinator: RequestClient.Target, _ name: String
-    ) throws(CLIError) -> [ListOffsets.Partition: Int64] {
-        var request = OffsetFetchRequest()
-        let version = try ask { () throws(RequestError) in
-            try client.version(of: .offsetFetch, target: coordinator, versionMax: 9)
+        _ client: Admin, _ name: String
+    ) throws(CLIError) -> [NamedPartition: Int64] {
+        let found = try blocking("group \(name)") { () async throws(ClientError) in
+            try await client.committedOffsets(of: name)
         }
-        if version >= 8 {
-            var group = OffsetFetchRequest.Group()
-            (group.groupId, group.topics) = (name, nil)
-            request.groups = [group]
-        } else {
-            (request.groupId, request.topics) = (name, nil)
-        }
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(
-                request, .offsetFetch, as: OffsetFetchResponse.self, of: coordinator, versionMax: 9
-            ).body
-        }
-        var found: [ListOffsets.Partition: Int64] = [:]
-        for group in answer.groups {
-            try check(group.errorCode, "group \(name)")
-            for topic in group.topics {
-                for partition in topic.partitions where partition.committedOffset >= 0 {
-                    found[.init(topic.name, partition.partitionIndex)] = partition.committedOffset
-                }
-            }
-        }
-        if version < 8 { try check(answer.errorCode, "group \(name)") }
-        for topic in answer.topics {
-            for partition in topic.partitions where partition.committedOffset >= 0 {
-                found[.init(topic.name, partition.partitionIndex)] = partition.committedOffset
-            }
-        }
-        return found
-    }
-
-    private static func assignment(_ bytes: [UInt8]) -> [ListOffsets.Partition] {
-        guard let found = GroupAssignment.decode(bytes) else { return [] }
-        return found
+        return found.mapValues { $0.offset.rawValue }
     }
 
     private mutating func fill(
-        _ client: RequestClient, _ committed: [ListOffsets.Partition: Int64]
+        _ client: Admin, _ committed: [NamedPartition: Int64]
     ) throws(CLIError) {
         let all = Set(committed.keys).union(members.flatMap(\.partitions)).sorted()
-        let topics = Set(all.map(\.topic)).sorted()
-        guard !topics.isEmpty else { return }
-        let metadata = try ask { () throws(RequestError) in try client.metadata(topics: topics) }
-        let offsets = try PartitionOffsets.load(client, metadata.topics)
+        let offsets = try PartitionOffsets.load(client, all)
         positions = all.map { partition in
-            let range = offsets[partition.topic, partition.partition]
+            let range = offsets[partition]
             return Position(
                 partition: partition, committed: committed[partition], start: range?.start,
                 end: range?.end)
         }
     }
 
-    private func owner(of partition: ListOffsets.Partition) -> Member? {
+    private func owner(of partition: NamedPartition) -> Member? {
         members.first { $0.partitions.contains(partition) }
     }
 
@@ -250,7 +183,7 @@ struct GroupState {
         if positions.isEmpty { return [[name, state, "", "", "", "", "", ""]] }
         return positions.map { position in
             [
-                name, state, position.partition.topic, "\(position.partition.partition)",
+                name, state, position.partition.topic, "\(position.partition.index)",
                 position.committed.map { "\($0)" } ?? "", position.end.map { "\($0)" } ?? "",
                 position.lag.map { "\($0)" } ?? "", owner(of: position.partition)?.id ?? "",
             ]
@@ -262,7 +195,7 @@ struct GroupState {
             [
                 name, member.id, member.client, member.host, "\(member.partitions.count)",
                 member.instance ?? "",
-                member.partitions.map { "\($0.topic)-\($0.partition)" }.joined(separator: ","),
+                member.partitions.map(\.description).joined(separator: ","),
             ]
         }
     }
@@ -276,7 +209,7 @@ struct GroupState {
                     positions.map { position in
                         .object([
                             ("topic", .text(position.partition.topic)),
-                            ("partition", JSONValue(position.partition.partition)),
+                            ("partition", JSONValue(position.partition.index)),
                             ("committed_offset", JSONValue(position.committed)),
                             ("start_offset", JSONValue(position.start)),
                             ("end_offset", JSONValue(position.end)),
@@ -298,7 +231,7 @@ struct GroupState {
                                     member.partitions.map {
                                         .object([
                                             ("topic", .text($0.topic)),
-                                            ("partition", JSONValue($0.partition)),
+                                            ("partition", JSONValue($0.index)),
                                         ])
                                     })
                             ),

@@ -1,6 +1,6 @@
 internal import MillraceBase
 internal import MillraceClient
-internal import MillraceProtocol
+internal import MillraceClientCore
 
 /// A place in a partition as a command line names it.
 enum OffsetPosition: Equatable {
@@ -67,16 +67,15 @@ enum OffsetPosition: Equatable {
     /// The offsets that this means for partitions.
     /// - Parameter committed: where the group stands; empty without a group.
     func resolve(
-        _ client: RequestClient, _ topics: [MetadataResponse.Topic],
-        committed: [ListOffsets.Partition: Int64] = [:]
-    ) throws(CLIError) -> [ListOffsets.Partition: Int64] {
-        let starts = try PartitionOffsets.offsets(client, topics, at: ListOffsets.earliest)
-        let ends = try PartitionOffsets.offsets(client, topics, at: ListOffsets.latest)
-        var times: [ListOffsets.Partition: Int64] = [:]
+        _ client: Admin, _ partitions: [NamedPartition], committed: [NamedPartition: Int64] = [:]
+    ) throws(CLIError) -> [NamedPartition: Int64] {
+        let starts = try PartitionOffsets.offsets(client, partitions, at: .earliest)
+        let ends = try PartitionOffsets.offsets(client, partitions, at: .latest)
+        var times: [NamedPartition: Int64] = [:]
         if case .time(let time) = self {
-            times = try PartitionOffsets.offsets(client, topics, at: time)
+            times = try PartitionOffsets.offsets(client, partitions, at: .time(Timestamp(time)))
         }
-        var found: [ListOffsets.Partition: Int64] = [:]
+        var found: [NamedPartition: Int64] = [:]
         for (partition, end) in ends {
             let start = starts[partition] ?? 0
             let place: Int64 =

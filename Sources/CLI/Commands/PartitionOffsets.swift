@@ -1,4 +1,6 @@
+internal import MillraceBase
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// First and last offsets of partitions.
@@ -9,36 +11,46 @@ struct PartitionOffsets {
         var end: Int64
     }
 
-    private var ranges: [String: [Int32: Range]] = [:]
+    private var ranges: [NamedPartition: Range] = [:]
 
-    subscript(topic: String, partition: Int32) -> Range? { ranges[topic]?[partition] }
+    subscript(partition: NamedPartition) -> Range? { ranges[partition] }
 
     /// Asks the leaders; a partition without a leader has no entry.
     static func load(
-        _ client: RequestClient, _ topics: [MetadataResponse.Topic]
+        _ client: Admin, _ partitions: [NamedPartition]
     ) throws(CLIError) -> PartitionOffsets {
-        let starts = try offsets(client, topics, at: ListOffsets.earliest)
-        let ends = try offsets(client, topics, at: ListOffsets.latest)
+        let starts = try offsets(client, partitions, at: .earliest)
+        let ends = try offsets(client, partitions, at: .latest)
         var found = PartitionOffsets()
-        for (key, start) in starts {
-            guard let end = ends[key] else { continue }
-            found.ranges[key.topic, default: [:]][key.partition] = Range(start: start, end: end)
+        for (partition, start) in starts {
+            guard let end = ends[partition] else { continue }
+            found.ranges[partition] = Range(start: start, end: end)
         }
         return found
     }
 
-    /// The offsets at one timestamp of all partitions of topics.
+    /// The offsets at one place of partitions, as far as their leaders tell; −1 for a time after
+    /// the last record.
     static func offsets(
-        _ client: RequestClient, _ topics: [MetadataResponse.Topic], at timestamp: Int64
-    ) throws(CLIError) -> [ListOffsets.Partition: Int64] {
-        var wanted: [ListOffsets.Partition: (leader: Int32, timestamp: Int64)] = [:]
-        for topic in topics {
-            for partition in topic.partitions where partition.leaderId >= 0 {
-                let key = ListOffsets.Partition(topic.name ?? "", partition.partitionIndex)
-                wanted[key] = (partition.leaderId, timestamp)
-            }
+        _ client: Admin, _ partitions: [NamedPartition], at position: StartPosition
+    ) throws(CLIError) -> [NamedPartition: Int64] {
+        guard !partitions.isEmpty else { return [:] }
+        let wanted = Dictionary(partitions.map { ($0, position) }) { first, _ in first }
+        let found = try blocking { () async throws(ClientError) in
+            try await client.listOffsets(wanted)
         }
-        let found = try ask { () throws(RequestError) in try ListOffsets.ask(client, wanted) }
-        return found
+        return found.compactMapValues { outcome in
+            guard case .success(let offset) = outcome else { return nil }
+            return offset.rawValue
+        }
+    }
+}
+
+extension Sequence<MetadataResponse.Topic> {
+    /// The partitions of topics, by name.
+    var namedPartitions: [NamedPartition] {
+        flatMap { topic in
+            topic.partitions.map { NamedPartition(topic.name ?? "", $0.partitionIndex) }
+        }
     }
 }

@@ -84,19 +84,19 @@ enum ProduceCommand {
     /// topics on demand makes it now.
     private static func checkTopic(_ name: String, _ invocation: Invocation) throws(CLIError) {
         let client = try invocation.connect()
-        let found = try ask { () throws(RequestError) in
-            var found = try client.metadata(topics: [name], creating: true)
+        let found = try blocking { () async throws(ClientError) in
+            var found = try await client.describeTopics([name], creating: true)
             // A topic that is being made on demand is unknown for a moment.
             for _ in 0..<10 {
-                let code = ErrorCode(rawValue: found.topics.first?.errorCode ?? 0)
+                let code = ErrorCode(rawValue: found.first?.errorCode ?? 0)
                 guard code.isRetriable else { break }
-                _ = try client.pause(.milliseconds(100))
-                found = try client.metadata(topics: [name], creating: true)
+                try? await Task.sleep(for: .milliseconds(100))
+                found = try await client.describeTopics([name], creating: true)
             }
+            await client.close()
             return found
         }
-        client.close()
-        guard let topic = found.topics.first else { return }
+        guard let topic = found.first else { return }
         let error = ErrorCode(rawValue: topic.errorCode)
         // One that is being made has no leaders yet: the producer waits for them.
         if error != .leaderNotAvailable { try check(topic.errorCode, "topic \(name)") }

@@ -1,4 +1,6 @@
+internal import MillraceBase
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// `millrace group reset-offsets`.
@@ -7,33 +9,32 @@ enum ResetOffsets {
         let name = invocation.argument(0) ?? ""
         let position = try OffsetPosition(invocation.text("to") ?? "")
         let client = try invocation.connect()
-        let coordinator = try ask { () throws(RequestError) in
-            try client.coordinator(ofGroup: name)
-        }
-        let committed = try GroupState.committed(client, coordinator, name)
+        let committed = try GroupState.committed(client, name)
         let wanted = try chosen(invocation, committed)
-        let metadata = try ask { () throws(RequestError) in
-            try client.metadata(topics: wanted.keys.sorted())
-        }
-        for topic in metadata.topics { try check(topic.errorCode, "topic \(topic.name ?? "")") }
-        let targets = try position.resolve(client, metadata.topics, committed: committed)
+        let topics = try TopicCommand.describe(wanted.keys.sorted(), client)
+        let targets = try position.resolve(client, topics.namedPartitions, committed: committed)
             .filter { key, _ in
                 let partitions = (wanted[key.topic] ?? nil) ?? []
-                return partitions.isEmpty || partitions.contains(key.partition)
+                return partitions.isEmpty || partitions.contains(key.index)
             }
         let isDry = invocation.has("dry-run")
         if !isDry {
             try invocation.confirm("Move \(targets.count) offsets of group \(name)?")
         }
-        var errors: [ListOffsets.Partition: ErrorCode] = [:]
-        if !isDry { errors = try commit(client, coordinator, name, targets) }
+        var errors: [NamedPartition: ErrorCode] = [:]
+        if !isDry {
+            errors = try blocking("group \(name)") { () async throws(ClientError) in
+                try await client.resetOffsets(
+                    of: name, to: targets.mapValues { CommittedOffset(offset: Offset($0)) })
+            }
+        }
         show(invocation, targets, committed, errors)
         if let first = errors.sorted(by: { $0.key < $1.key }).first(where: { $0.value != .none }) {
             let hint =
                 first.value == .unknownMemberId ? " (the group has members: stop them first)" : ""
             throw CLIError(
                 refusal(
-                    "group \(name), \(first.key.topic)-\(first.key.partition)", first.value, nil)
+                    "group \(name), \(first.key)", first.value, nil)
                     + hint, exitCode(of: first.value))
         }
         return .done
@@ -41,7 +42,7 @@ enum ResetOffsets {
 
     /// Topic → partitions; nil for all of them.
     private static func chosen(
-        _ invocation: Invocation, _ committed: [ListOffsets.Partition: Int64]
+        _ invocation: Invocation, _ committed: [NamedPartition: Int64]
     ) throws(CLIError) -> [String: [Int32]?] {
         var wanted: [String: [Int32]?] = [:]
         for text in invocation.all("topic") {
@@ -65,19 +66,9 @@ enum ResetOffsets {
         return wanted
     }
 
-    private static func commit(
-        _ client: RequestClient, _ coordinator: RequestClient.Target, _ name: String,
-        _ targets: [ListOffsets.Partition: Int64]
-    ) throws(CLIError) -> [ListOffsets.Partition: ErrorCode] {
-        try ask { () throws(RequestError) in
-            try GroupOffsets.commit(
-                client, to: coordinator, group: name, generation: -1, member: "", targets)
-        }
-    }
-
     private static func show(
-        _ invocation: Invocation, _ targets: [ListOffsets.Partition: Int64],
-        _ committed: [ListOffsets.Partition: Int64], _ errors: [ListOffsets.Partition: ErrorCode]
+        _ invocation: Invocation, _ targets: [NamedPartition: Int64],
+        _ committed: [NamedPartition: Int64], _ errors: [NamedPartition: ErrorCode]
     ) {
         let rows = targets.sorted { $0.key < $1.key }
         invocation.show(
@@ -88,7 +79,7 @@ enum ResetOffsets {
                 ],
                 rows: rows.map { key, offset in
                     [
-                        key.topic, "\(key.partition)", committed[key].map { "\($0)" } ?? "",
+                        key.topic, "\(key.index)", committed[key].map { "\($0)" } ?? "",
                         "\(offset)", errors[key].map { $0 == .none ? "" : "\($0)" } ?? "",
                     ]
                 },
@@ -96,7 +87,7 @@ enum ResetOffsets {
                     rows.map { key, offset in
                         let error = errors[key] ?? .none
                         return .object([
-                            ("topic", .text(key.topic)), ("partition", JSONValue(key.partition)),
+                            ("topic", .text(key.topic)), ("partition", JSONValue(key.index)),
                             ("from_offset", JSONValue(committed[key])),
                             ("to_offset", JSONValue(offset)),
                             ("error", error == .none ? .null : .text("\(error)")),

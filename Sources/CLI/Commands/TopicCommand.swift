@@ -1,4 +1,5 @@
 internal import MillraceClient
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// `millrace topic`: topics of a cluster.
@@ -46,27 +47,18 @@ enum TopicCommand {
     private static func create(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let settings = try invocation.pairs("config")
         let client = try invocation.connect()
-        var request = CreateTopicsRequest()
-        request.timeoutMs = Int32(clamping: invocation.timeout.milliseconds)
-        request.validateOnly = invocation.has("dry-run")
-        for name in invocation.arguments {
-            var topic = CreateTopicsRequest.Topic()
-            topic.name = name
-            topic.numPartitions = Int32(clamping: invocation.integer("partitions") ?? -1)
-            topic.replicationFactor = Int16(
-                clamping: invocation.integer("replication-factor") ?? -1)
-            topic.configs = settings.map { pair in
-                var config = CreateTopicsRequest.Topic.Config()
-                (config.name, config.value) = (pair.key, pair.value)
-                return config
-            }
-            request.topics.append(topic)
+        let isDry = invocation.has("dry-run")
+        let topics = invocation.arguments.map { name in
+            NewTopic(
+                name, partitions: Int32(clamping: invocation.integer("partitions") ?? -1),
+                replicationFactor: Int16(clamping: invocation.integer("replication-factor") ?? -1),
+                configs: settings.map { ($0.key, $0.value) })
         }
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(request, .createTopics, as: CreateTopicsResponse.self).body
+        let answers = try blocking { () async throws(ClientError) in
+            try await client.createTopics(topics, validateOnly: isDry)
         }
-        var results = Results(invocation, done: request.validateOnly ? "would create" : "created")
-        for topic in answer.topics {
+        var results = Results(invocation, done: isDry ? "would create" : "created")
+        for topic in answers {
             let error = ErrorCode(rawValue: topic.errorCode)
             let isThere = error == .topicAlreadyExists && invocation.has("if-not-exists")
             results.add(
@@ -82,27 +74,30 @@ enum TopicCommand {
     }
 
     /// Makes a topic unless it is there.
-    static func make(
-        _ name: String, partitions: Int32, _ client: RequestClient
-    ) throws(CLIError) {
-        var request = CreateTopicsRequest()
-        var topic = CreateTopicsRequest.Topic()
-        (topic.name, topic.numPartitions, topic.replicationFactor) = (name, partitions, -1)
-        request.topics = [topic]
-        let made = request
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(made, .createTopics, as: CreateTopicsResponse.self).body
+    static func make(_ name: String, partitions: Int32, _ client: Admin) throws(CLIError) {
+        try blocking("topic \(name)") { () async throws(ClientError) in
+            do throws(ClientError) {
+                try await client.createTopic(NewTopic(name, partitions: partitions))
+            } catch .refused(.topicAlreadyExists, _) {}
         }
-        guard let result = answer.topics.first,
-            result.errorCode != ErrorCode.topicAlreadyExists.rawValue
-        else { return }
-        try check(result.errorCode, result.errorMessage, "topic \(name)")
+    }
+
+    /// What there is of topics, all of which must be there.
+    static func describe(
+        _ names: [String], _ client: Admin
+    ) throws(CLIError) -> [MetadataResponse.Topic] {
+        let found = try blocking { () async throws(ClientError) in
+            try await client.describeTopics(names)
+        }
+        for topic in found { try check(topic.errorCode, "topic \(topic.name ?? "")") }
+        return found
     }
 
     private static func list(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let client = try invocation.connect()
-        let found = try ask { () throws(RequestError) in try client.metadata(topics: nil) }
-        let topics = found.topics
+        let found = try blocking { () async throws(ClientError) in try await client.listTopics() }
+        let topics =
+            found
             .filter { !$0.isInternal || invocation.has("internal") }
             .sorted { ($0.name ?? "") < ($1.name ?? "") }
         invocation.show(
@@ -136,18 +131,15 @@ enum TopicCommand {
 
     private static func describe(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let client = try invocation.connect()
-        let found = try ask { () throws(RequestError) in
-            try client.metadata(topics: invocation.arguments)
-        }
-        for topic in found.topics { try check(topic.errorCode, "topic \(topic.name ?? "")") }
-        let offsets = try PartitionOffsets.load(client, found.topics)
+        let found = try describe(invocation.arguments, client)
+        let offsets = try PartitionOffsets.load(client, found.namedPartitions)
         var rows: [[String]] = []
         var documents: [JSONValue] = []
-        for topic in found.topics {
+        for topic in found {
             var partitions: [JSONValue] = []
             for partition in topic.partitions.sorted(by: { $0.partitionIndex < $1.partitionIndex })
             {
-                let range = offsets[topic.name ?? "", partition.partitionIndex]
+                let range = offsets[NamedPartition(topic.name ?? "", partition.partitionIndex)]
                 rows.append(row(topic, partition, range))
                 partitions.append(json(partition, range))
             }
@@ -203,8 +195,10 @@ enum TopicCommand {
         let isDry = invocation.has("dry-run")
         var results = Results(invocation, done: isDry ? "would delete" : "deleted")
         if isDry {
-            let found = try ask { () throws(RequestError) in try client.metadata(topics: names) }
-            for topic in found.topics {
+            let found = try blocking { () async throws(ClientError) in
+                try await client.describeTopics(names)
+            }
+            for topic in found {
                 results.add(
                     "topic \(topic.name ?? "")", ErrorCode(rawValue: topic.errorCode), nil,
                     [("name", JSONValue(topic.name))])
@@ -213,24 +207,10 @@ enum TopicCommand {
         }
         let list = names.joined(separator: ", ")
         try invocation.confirm("Delete \(list) with all records?")
-        var request = DeleteTopicsRequest()
-        request.timeoutMs = Int32(clamping: invocation.timeout.milliseconds)
-        let version = try ask { () throws(RequestError) in
-            try client.version(of: .deleteTopics, target: .any)
+        let answers = try blocking { () async throws(ClientError) in
+            try await client.deleteTopics(names)
         }
-        if version >= 6 {
-            request.topics = names.map { name in
-                var topic = DeleteTopicsRequest.Topic()
-                topic.name = name
-                return topic
-            }
-        } else {
-            request.topicNames = names
-        }
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(request, .deleteTopics, as: DeleteTopicsResponse.self).body
-        }
-        for topic in answer.responses {
+        for topic in answers {
             results.add(
                 "topic \(topic.name ?? "")", ErrorCode(rawValue: topic.errorCode),
                 topic.errorMessage, [("name", JSONValue(topic.name))])
@@ -240,22 +220,14 @@ enum TopicCommand {
 
     private static func alter(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let client = try invocation.connect()
-        var request = CreatePartitionsRequest()
-        request.timeoutMs = Int32(clamping: invocation.timeout.milliseconds)
-        request.validateOnly = invocation.has("dry-run")
-        var topic = CreatePartitionsRequest.Topic()
-        topic.name = invocation.argument(0) ?? ""
-        topic.count = Int32(clamping: invocation.integer("partitions") ?? 0)
-        topic.assignments = nil
-        request.topics = [topic]
-        let answer = try ask { () throws(RequestError) in
-            try client.ask(request, .createPartitions, as: CreatePartitionsResponse.self).body
-        }
-        var results = Results(invocation, done: request.validateOnly ? "would change" : "changed")
-        for result in answer.results {
-            results.add(
-                "topic \(result.name)", ErrorCode(rawValue: result.errorCode), result.errorMessage,
-                [("name", .text(result.name)), ("partitions", JSONValue(topic.count))])
+        let isDry = invocation.has("dry-run")
+        let name = invocation.argument(0) ?? ""
+        let count = Int32(clamping: invocation.integer("partitions") ?? 0)
+        var results = Results(invocation, done: isDry ? "would change" : "changed")
+        try results.add(
+            "topic \(name)", [("name", .text(name)), ("partitions", JSONValue(count))]
+        ) { () async throws(ClientError) in
+            try await client.createPartitions(name, count: count, validateOnly: isDry)
         }
         return results.finish()
     }

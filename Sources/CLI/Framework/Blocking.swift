@@ -20,7 +20,9 @@ private final class Outcome<R: Sendable>: Sendable {
 }
 
 /// Runs a client's work on the main thread's behalf, and gives its faults their exit codes.
+/// - Parameter what: whom a refusal is about, `topic clicks`.
 func blocking<R: Sendable>(
+    _ what: String? = nil,
     _ body: @escaping @Sendable () async throws(ClientError) -> R
 ) throws(CLIError) -> R {
     let outcome = Outcome<R>()
@@ -34,16 +36,19 @@ func blocking<R: Sendable>(
     do throws(ClientError) {
         return try outcome.wait().get()
     } catch {
-        throw CLIError(error)
+        throw CLIError(error, about: what)
     }
 }
 
 extension CLIError {
-    init(_ error: ClientError) {
+    init(_ error: ClientError, about what: String? = nil) {
         switch error {
-        case .unreachable, .timedOut: self.init(error.description, .unreachable)
+        case .unreachable: self.init("\(error); is -b right?", .unreachable)
+        case .timedOut: self.init(error.description, .unreachable)
         case .settings: self.init(error.description, .usage)
-        case .refused(let code, _): self.init(error.description, CLI.exitCode(of: code))
+        case .refused(let code, let words):
+            let text = what.map { refusal($0, code, words) } ?? error.description
+            self.init(text, CLI.exitCode(of: code))
         default: self.init(error.description)
         }
     }

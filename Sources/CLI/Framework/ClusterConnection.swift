@@ -1,31 +1,17 @@
 internal import MillraceClient
 internal import MillraceClientCore
-internal import MillraceNet
 internal import MillraceProtocol
 internal import Server
 
 extension Invocation {
     /// A client by the flags, the environment and the profile.
-    func connect() throws(CLIError) -> RequestClient {
-        let settings = try connectionSettings()
-        return try ask { () throws(RequestError) in try RequestClient(settings) }
+    func connect() throws(CLIError) -> Admin {
+        let settings = try clientSettings()
+        return try blocking { () async throws(ClientError) in try await Admin.open(settings) }
     }
 
-    /// The same for producers and consumers.
+    /// Where the cluster is and how it is spoken to.
     func clientSettings() throws(CLIError) -> ClientSettings {
-        let settings = try connectionSettings()
-        let servers = settings.bootstrap.map { "\(BrokerAddress(host: $0.host, port: $0.port))" }
-        do throws(ClientError) {
-            var client = try ClientSettings(bootstrap: servers.joined(separator: ","))
-            client.tls = settings.tls
-            client.requestTimeout = timeout
-            return client
-        } catch {
-            throw CLIError(error)
-        }
-    }
-
-    private func connectionSettings() throws(CLIError) -> RequestClient.Settings {
         let environment = SettingsLoader.environment()
         let profile = try Profile.load(
             named: text("profile") ?? environment["MILLRACE_PROFILE"], environment)
@@ -34,8 +20,16 @@ extension Invocation {
         let second = has("profile") ? profile["bootstrap.server"] ?? variable : variable
         let bootstrap =
             text("bootstrap-server") ?? second ?? profile["bootstrap.server"] ?? "localhost:9092"
-        var settings = RequestClient.Settings(bootstrap: try Self.addresses(bootstrap))
-        settings.timeout = timeout
+        var settings: ClientSettings
+        do throws(ClientError) {
+            settings = try ClientSettings(bootstrap: bootstrap)
+        } catch {
+            throw CLIError(error)
+        }
+        settings.requestTimeout = timeout
+        // Who does not answer leaves time for the next one.
+        settings.connectTimeout = min(
+            settings.connectTimeout, timeout / settings.bootstrap.count)
         let ca = text("ca") ?? profile["ca"]
         let certificate = text("cert") ?? profile["cert"]
         let key = text("key") ?? profile["key"]
@@ -43,47 +37,9 @@ extension Invocation {
             throw .usage("--cert and --key belong together")
         }
         if ca != nil || certificate != nil || has("tls") || profile["tls"] == "true" {
-            var tls = TLSSettings()
-            tls.trusted = ca.map { .file($0) }
-            tls.certificateChain = certificate.map { .file($0) }
-            tls.key = key.map { .file($0) }
-            settings.tls = tls
+            settings.useTLS(authority: ca, certificate: certificate, key: key)
         }
         return settings
-    }
-
-    /// Reads `host:port[,host:port…]`; the port is 9092 if it is missing.
-    static func addresses(_ text: String) throws(CLIError) -> [(host: String, port: UInt16)] {
-        var found: [(host: String, port: UInt16)] = []
-        for part in text.split(separator: ",") {
-            let isBare = part.hasSuffix("]") || !part.contains(":")
-            let colon = isBare ? nil : part.lastIndex(of: ":")
-            var host = String(part[..<(colon ?? part.endIndex)])
-            if host.hasPrefix("["), host.hasSuffix("]") {
-                host = String(host.dropFirst().dropLast())
-            }
-            let port = colon.map { UInt16(part[part.index(after: $0)...]) } ?? 9092
-            guard let port, !host.isEmpty else {
-                throw .usage("\"\(part)\" is not HOST:PORT")
-            }
-            found.append((host, port))
-        }
-        guard !found.isEmpty else { throw .usage("no bootstrap server in \"\(text)\"") }
-        return found
-    }
-}
-
-/// Runs what asks a cluster, and gives its faults their exit codes.
-func ask<R>(_ body: () throws(RequestError) -> R) throws(CLIError) -> R {
-    do throws(RequestError) {
-        return try body()
-    } catch {
-        switch error {
-        case .unreachable: throw CLIError("\(error); is -b right?", .unreachable)
-        case .timedOut: throw CLIError(error.description, .unreachable)
-        case .settings: throw CLIError(error.description, .usage)
-        case .unsupported, .malformed: throw CLIError(error.description)
-        }
     }
 }
 

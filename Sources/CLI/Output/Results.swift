@@ -1,3 +1,4 @@
+internal import MillraceClientCore
 internal import MillraceProtocol
 
 /// What became of several things that were asked for in one command. A thing that failed makes the
@@ -29,6 +30,23 @@ struct Results {
         } else if invocation.output != .json {
             Terminal.note("\(done) \(what)")
         }
+    }
+
+    /// Does one thing and adds what became of it: done or refused.
+    /// - Throws: when it is not known.
+    mutating func add(
+        _ what: String, _ members: [(String, JSONValue)],
+        _ body: @escaping @Sendable () async throws(ClientError) -> Void
+    ) throws(CLIError) {
+        let (code, words) = try blocking { () async throws(ClientError) -> (ErrorCode, String?) in
+            do throws(ClientError) {
+                try await body()
+                return (.none, nil)
+            } catch .refused(let code, let words) {
+                return (code, words)
+            }
+        }
+        add(what, code, words, members)
     }
 
     /// Prints the document, if one is wanted.

@@ -2,99 +2,102 @@ package import MillraceBase
 package import MillraceClientCore
 internal import MillraceProtocol
 
-/// What only a partition's leader can say or do.
+/// What only a partition's leader can say or do. Each partition has its own outcome: one without a
+/// leader does not hide what the others' leaders say.
 extension Admin {
+    package typealias Offsets = [NamedPartition: Result<Offset, ClientError>]
+
     /// The offset at a position of each partition: of the first record, after the last, or of the
     /// first one of a time (`none` if there is none).
     package func listOffsets(
         _ wanted: [NamedPartition: StartPosition]
-    ) async throws(ClientError) -> [NamedPartition: Offset] {
-        var found: [NamedPartition: Offset] = [:]
-        for (node, partitions) in try await byLeader(Array(wanted.keys)) {
-            var request = ListOffsetsRequest()
-            request.replicaId = -1
-            for partition in partitions {
-                if request.topics.last?.name != partition.topic {
-                    var topic = ListOffsetsRequest.Topic()
-                    topic.name = partition.topic
-                    request.topics.append(topic)
-                }
-                var part = ListOffsetsRequest.Topic.Partition()
-                part.partitionIndex = partition.index
-                part.timestamp =
-                    switch wanted[partition] {
-                    case .earliest: -2
-                    case .time(let time): time.rawValue
-                    default: -1
-                    }
-                request.topics[request.topics.count - 1].partitions.append(part)
-            }
-            let answer = try await ask(
-                request, .listOffsets, as: ListOffsetsResponse.self, of: .node(node))
-            for topic in answer.topics {
-                for part in topic.partitions {
+    ) async throws(ClientError) -> Offsets {
+        try await askLeaders(Array(wanted.keys), .listOffsets) { partitions in
+            ListOffsetsRequest(partitions.map { ($0, wanted[$0] ?? .latest) })
+        } read: { (answer: ListOffsetsResponse) in
+            answer.topics.flatMap { topic in
+                topic.partitions.map { part in
                     let name = NamedPartition(topic.name, part.partitionIndex)
-                    try Self.check(part.errorCode, "\(name)")
-                    found[name] = Offset(part.offset)
+                    return (name, Self.offset(part.offset, part.errorCode, name))
                 }
             }
         }
-        return found
     }
 
     /// Deletes the records before an offset (−1: all that there are).
     /// - Returns: the first offset that is left.
     package func deleteRecords(
         before offsets: [NamedPartition: Offset]
-    ) async throws(ClientError) -> [NamedPartition: Offset] {
-        var left: [NamedPartition: Offset] = [:]
-        for (node, partitions) in try await byLeader(Array(offsets.keys)) {
+    ) async throws(ClientError) -> Offsets {
+        try await askLeaders(Array(offsets.keys), .deleteRecords) { partitions in
             var request = DeleteRecordsRequest()
-            request.timeoutMs = 30_000
-            for partition in partitions {
-                if request.topics.last?.name != partition.topic {
-                    var topic = DeleteRecordsRequest.Topic()
-                    topic.name = partition.topic
-                    request.topics.append(topic)
+            request.timeoutMs = timeoutMs
+            let items = partitions.map { ($0, offsets[$0] ?? .none) }
+            request.topics = PartitionList.byTopic(items).map { name, partitions in
+                var topic = DeleteRecordsRequest.Topic()
+                topic.name = name
+                topic.partitions = partitions.map { index, offset in
+                    var partition = DeleteRecordsRequest.Topic.Partition()
+                    partition.partitionIndex = index
+                    partition.offset = offset.rawValue
+                    return partition
                 }
-                var part = DeleteRecordsRequest.Topic.Partition()
-                part.partitionIndex = partition.index
-                part.offset = offsets[partition]?.rawValue ?? -1
-                request.topics[request.topics.count - 1].partitions.append(part)
+                return topic
             }
-            let answer = try await ask(
-                request, .deleteRecords, as: DeleteRecordsResponse.self, of: .node(node))
-            for topic in answer.topics {
-                for part in topic.partitions {
+            return request
+        } read: { (answer: DeleteRecordsResponse) in
+            answer.topics.flatMap { topic in
+                topic.partitions.map { part in
                     let name = NamedPartition(topic.name, part.partitionIndex)
-                    try Self.check(part.errorCode, "\(name)")
-                    left[name] = Offset(part.lowWatermark)
+                    return (name, Self.offset(part.lowWatermark, part.errorCode, name))
                 }
             }
         }
-        return left
     }
 
-    /// Partitions by their leaders, both in order.
+    /// Asks each leader about its partitions.
+    private func askLeaders<Answer: Message>(
+        _ partitions: [NamedPartition], _ api: ApiKey,
+        _ request: ([NamedPartition]) -> any Message,
+        read: (Answer) -> [(NamedPartition, Result<Offset, ClientError>)]
+    ) async throws(ClientError) -> Offsets {
+        var (leaders, outcomes) = try await byLeader(partitions)
+        for (node, own) in leaders {
+            let answer: Answer = try await ask(request(own), api, of: .node(node))
+            for (partition, outcome) in read(answer) { outcomes[partition] = outcome }
+        }
+        return outcomes
+    }
+
+    private static func offset(
+        _ offset: Int64, _ code: Int16, _ partition: NamedPartition
+    ) -> Result<Offset, ClientError> {
+        let error = ErrorCode(rawValue: code)
+        return error == .none ? .success(Offset(offset)) : .failure(.refused(error, "\(partition)"))
+    }
+
+    /// Partitions by their leaders, both in order, and those that have none, with the reason.
     private func byLeader(
         _ partitions: [NamedPartition]
-    ) async throws(ClientError) -> [(NodeID, [NamedPartition])] {
-        let topics = try await describeTopics(Set(partitions.map(\.topic)).sorted())
-        var leaders: [NamedPartition: Int32] = [:]
-        for topic in topics {
+    ) async throws(ClientError) -> ([(NodeID, [NamedPartition])], Offsets) {
+        var leaders: [NamedPartition: NodeID] = [:]
+        for topic in try await describeTopics(Set(partitions.map(\.topic)).sorted()) {
             for partition in topic.partitions {
                 leaders[NamedPartition(topic.name ?? "", partition.partitionIndex)] =
-                    partition.leaderId
+                    NodeID(partition.leaderId)
             }
         }
         var groups: [NodeID: [NamedPartition]] = [:]
+        var lost: Offsets = [:]
         for partition in partitions.sorted() {
-            guard let leader = leaders[partition] else {
-                throw .refused(.unknownTopicOrPartition, "\(partition)")
+            if let leader = leaders[partition], leader != .none {
+                groups[leader, default: []].append(partition)
+            } else {
+                let error: ErrorCode =
+                    leaders[partition] == nil ? .unknownTopicOrPartition : .leaderNotAvailable
+                lost[partition] = .failure(.refused(error, "\(partition)"))
             }
-            guard leader >= 0 else { throw .refused(.leaderNotAvailable, "\(partition)") }
-            groups[NodeID(leader), default: []].append(partition)
         }
-        return groups.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return (groups.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, lost)
     }
 }

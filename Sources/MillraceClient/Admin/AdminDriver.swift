@@ -13,9 +13,26 @@ final class AdminDriver {
         self.timeout = timeout
     }
 
+    /// Asks; a broker whose address is not known yet is looked up first.
     func ask<Answer: Message>(
         _ request: any Message, _ api: ApiKey, _ target: RequestTarget,
         _ body: @escaping @Sendable (Result<Answer, ClientError>) -> Void
+    ) {
+        guard case .node(let node) = target, !router.knows(node) else {
+            return send(request, api, target, body)
+        }
+        var brokers = MetadataRequest()
+        brokers.topics = []
+        brokers.allowAutoTopicCreation = false
+        send(brokers, .metadata, .any) { [unowned self] (found: Result<MetadataResponse, _>) in
+            if case .failure(let error) = found { return body(.failure(error)) }
+            send(request, api, target, body)
+        }
+    }
+
+    private func send<Answer: Message>(
+        _ request: any Message, _ api: ApiKey, _ target: RequestTarget,
+        _ body: @escaping (Result<Answer, ClientError>) -> Void
     ) {
         router.send(
             api, request, versionMax: ClientRequest.versionMax(of: api), to: target,

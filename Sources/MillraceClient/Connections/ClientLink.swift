@@ -53,6 +53,8 @@ final class ClientLink: ConnectionHandler {
     private var id: ConnectionID?
     private var versions: ApiVersionTable?
     private(set) var isClosed = false
+    /// Whether it has ever been connected.
+    private(set) var isOpen = false
     private var waiting: [PendingRequest] = []
     private var inFlight = Deque<(correlation: Int32, version: Int16, request: PendingRequest)>()
     private var nextCorrelation: Int32 = 0
@@ -79,7 +81,7 @@ final class ClientLink: ConnectionHandler {
     /// Sends now, or once the broker has said what it serves.
     func send(_ request: PendingRequest) {
         guard !isClosed else {
-            return request.finish(.failure(.unreachable("\(address): the connection is closed")))
+            return request.finish(.failure(.unreachable(why("the connection is closed"))))
         }
         guard versions != nil else { return waiting.append(request) }
         write(request)
@@ -115,6 +117,7 @@ final class ClientLink: ConnectionHandler {
     // MARK: the connection
 
     func opened(_ connection: Connection) {
+        isOpen = true
         id = connection.id
         // Version 0 is read by every broker, whatever it serves (KIP-511).
         write(
@@ -161,7 +164,7 @@ final class ClientLink: ConnectionHandler {
 
     func closed(_ connection: Connection, reason: CloseReason) {
         isClosed = true
-        let why = "\(address): \(Self.text(of: reason))"
+        let why = why(Self.text(of: reason))
         onClosed(why)
         let lost = waiting + inFlight.map(\.request)
         waiting = []
@@ -169,15 +172,22 @@ final class ClientLink: ConnectionHandler {
         for request in lost { request.finish(.failure(.unreachable(why))) }
     }
 
+    /// One line: who is not reachable and for which reason.
+    func why(_ reason: String) -> String { "\(address) is not reachable: \(reason)" }
+
     private static func text(of reason: CloseReason) -> String {
         switch reason {
-        case .peerClosed: "the broker closed the connection"
+        case .peerClosed: "it closed the connection (does it want TLS, or none?)"
         case .socketError(let code): NetError.text(of: code)
         case .closedByUs(let why): why
-        case .handshakeFailed(let failure): failure.description
+        case .handshakeFailed(let failure):
+            "the TLS handshake failed: \(failure.reason)"
+                + (failure.verifyError.map { " (certificate: \($0))" } ?? "")
         case .connectFailed(let error): error.description
         case .timedOut: "connecting took too long"
         case .tlsError(let why): why
+        case .frameSize(let size):
+            "an answer of \(size) bytes: this is no plaintext listener of Kafka's protocol"
         default: "\(reason)"
         }
     }

@@ -28,6 +28,9 @@ final class Router {
         brokers[node] = BrokerAddress(host: host, port: port)
     }
 
+    /// Whether a broker's address is known.
+    func knows(_ node: NodeID) -> Bool { brokers[node] != nil }
+
     /// Sends a machine's request; record bytes of the answer are copied out of the frame.
     func send(
         _ request: ClientRequest, to target: RequestTarget,
@@ -59,14 +62,20 @@ final class Router {
         let request = PendingRequest(
             api, message, versionMax: versionMax, hasAnswer: hasAnswer, completion)
         request.timer = loop.schedule(at: deadline) {
-            request.finish(.failure(.timedOut(api.name)))
+            if let link = request.link, !link.isOpen {
+                request.finish(.failure(.unreachable(link.why("connecting takes too long"))))
+            } else {
+                request.finish(.failure(.timedOut(api.name)))
+            }
             // What is behind it would wait as long.
             request.link?.close("no answer to \(api.name) in time")
         }
         switch target {
         case .node(let node):
             guard let address = brokers[node] else {
-                return finish(request, .unreachable("no address of broker \(node.rawValue)"))
+                return finish(
+                    request,
+                    .unreachable("broker \(node.rawValue) is not reachable: no address is known"))
             }
             let link = link(to: address)
             request.link = link

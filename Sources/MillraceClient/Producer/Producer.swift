@@ -37,16 +37,18 @@ package final class Producer: Sendable {
     }
 
     /// Starts a producer. It connects when it first has something to send.
+    /// - Parameter observe: gets each batch's outcome, on the producer's thread: it must be short.
     /// - Throws: `.settings`.
     package static func open(
-        _ client: ClientSettings, _ settings: ProducerSettings = ProducerSettings()
+        _ client: ClientSettings, _ settings: ProducerSettings = ProducerSettings(),
+        observe: (@Sendable (Delivery) -> Void)? = nil
     ) async throws(ClientError) -> Producer {
         let buffer = SendBuffer(limit: settings.bufferBytes)
         let seed = UInt64.random(in: 0 ... .max)
         let thread = try await ClientThread<ProducerDriver>.start(name: "producer") {
             loop throws(ClientError) in
             ProducerDriver(
-                try Router(loop, client), settings, room: buffer, seed: seed)
+                try Router(loop, client), settings, room: buffer, observe: observe, seed: seed)
         }
         return Producer(
             thread: thread, buffer: buffer, partBytes: max(settings.bufferBytes / 8, 1))

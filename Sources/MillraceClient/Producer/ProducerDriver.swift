@@ -7,14 +7,19 @@ final class ProducerDriver {
     private let router: Router
     private var core: ProducerCore
     private let room: SendBuffer
+    private let observe: ((Delivery) -> Void)?
     private var timer: LoopTimerID?
     private var idle: [() -> Void] = []
     private var effects: [ProducerCore.Effect] = []
     private var isClosed = false
 
-    init(_ router: Router, _ settings: ProducerSettings, room: SendBuffer, seed: UInt64) {
+    init(
+        _ router: Router, _ settings: ProducerSettings, room: SendBuffer,
+        observe: ((Delivery) -> Void)?, seed: UInt64
+    ) {
         self.router = router
         self.room = room
+        self.observe = observe
         core = ProducerCore(settings, seed: seed)
     }
 
@@ -59,7 +64,9 @@ final class ProducerDriver {
 
     private func perform(_ effect: ProducerCore.Effect) {
         switch effect {
-        case .delivered(let delivery): room.deliver(delivery)
+        case .delivered(let delivery):
+            observe?(delivery)
+            room.deliver(delivery)
         case .send(let token, let target, let request):
             router.send(request, to: target) { [unowned self] result in
                 switch result {

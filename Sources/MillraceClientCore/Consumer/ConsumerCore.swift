@@ -166,58 +166,43 @@ package struct ConsumerCore {
         request.maxWaitMs = settings.maxWaitMs
         request.minBytes = settings.minBytes
         request.maxBytes = settings.fetchBytes
-        var call = Call(node: node, isFetch: true, generations: [:])
-        for (name, offset) in wanted {
-            if request.topics.last?.topic != name.topic {
-                var topic = FetchRequest.Topic()
-                topic.topic = name.topic
-                request.topics.append(topic)
+        request.topics = PartitionList.byTopic(wanted).map { name, partitions in
+            var topic = FetchRequest.Topic()
+            topic.topic = name
+            topic.partitions = partitions.map { index, offset in
+                var partition = FetchRequest.Topic.Partition()
+                partition.partition = index
+                partition.fetchOffset = offset.rawValue
+                partition.partitionMaxBytes = settings.partitionBytes
+                return partition
             }
-            var partition = FetchRequest.Topic.Partition()
-            partition.partition = name.index
-            partition.fetchOffset = offset.rawValue
-            partition.partitionMaxBytes = settings.partitionBytes
-            request.topics[request.topics.count - 1].partitions.append(partition)
-            note(name, in: &call)
+            return topic
         }
         fetching.insert(node)
-        let token = token()
-        calls[token] = call
-        effects.append(.send(token, .node(node), .fetch(request)))
+        begin(.fetch(request), of: wanted.map(\.0), at: node, isFetch: true, into: &effects)
     }
 
     private mutating func lookUp(
         _ wanted: [(NamedPartition, StartPosition)], at node: NodeID, into effects: inout [Effect]
     ) {
-        var request = ListOffsetsRequest()
-        request.replicaId = -1
-        request.timeoutMs = 30_000
-        var call = Call(node: node, isFetch: false, generations: [:])
-        for (name, start) in wanted {
-            if request.topics.last?.name != name.topic {
-                var topic = ListOffsetsRequest.Topic()
-                topic.name = name.topic
-                request.topics.append(topic)
-            }
-            var partition = ListOffsetsRequest.Topic.Partition()
-            partition.partitionIndex = name.index
-            partition.timestamp =
-                switch start {
-                case .earliest: -2
-                case .time(let time): time.rawValue
-                case .latest, .offset: -1
-                }
-            request.topics[request.topics.count - 1].partitions.append(partition)
-            note(name, in: &call)
+        let request = ListOffsetsRequest(wanted)
+        begin(
+            .listOffsets(request), of: wanted.map(\.0), at: node, isFetch: false, into: &effects)
+    }
+
+    /// Sends what asks for partitions, and notes which.
+    private mutating func begin(
+        _ request: ClientRequest, of names: [NamedPartition], at node: NodeID, isFetch: Bool,
+        into effects: inout [Effect]
+    ) {
+        var call = Call(node: node, isFetch: isFetch, generations: [:])
+        for name in names {
+            partitions[name]?.isAsked = true
+            call.generations[name] = partitions[name]?.generation
         }
         let token = token()
         calls[token] = call
-        effects.append(.send(token, .node(node), .listOffsets(request)))
-    }
-
-    private mutating func note(_ name: NamedPartition, in call: inout Call) {
-        partitions[name]?.isAsked = true
-        call.generations[name] = partitions[name]?.generation
+        effects.append(.send(token, .node(node), request))
     }
 
     // MARK: answers

@@ -7,6 +7,15 @@ package enum StartPosition: Hashable, Sendable {
     case latest
     /// The first record of this time or later; the end if there is none.
     case time(Timestamp)
+
+    /// What ListOffsets calls it.
+    package var timestamp: Int64 {
+        switch self {
+        case .earliest: -2
+        case .latest, .offset: -1
+        case .time(let time): time.rawValue
+        }
+    }
 }
 
 /// How a consumer fetches. Names and defaults are Kafka's where it has them.

@@ -1,9 +1,9 @@
-internal import MillraceBase
+package import MillraceBase
 internal import MillraceProtocol
 
 /// What members tell each other through the coordinator: the embedded consumer protocol, each
 /// message behind its version. Version 1 for subscriptions, 0 for assignments: what everyone reads.
-enum GroupFraming {
+package enum GroupFraming {
     static func subscription(_ topics: [String]) throws(CodecError) -> [UInt8] {
         var subscription = ConsumerProtocolSubscription()
         subscription.topics = topics
@@ -12,14 +12,12 @@ enum GroupFraming {
 
     static func assignment(_ partitions: [NamedPartition]) throws(CodecError) -> [UInt8] {
         var assignment = ConsumerProtocolAssignment()
-        for partition in partitions.sorted() {
-            if assignment.assignedPartitions.last?.topic != partition.topic {
-                var topic = ConsumerProtocolAssignment.AssignedPartition()
-                topic.topic = partition.topic
-                assignment.assignedPartitions.append(topic)
-            }
-            assignment.assignedPartitions[assignment.assignedPartitions.count - 1].partitions
-                .append(partition.index)
+        assignment.assignedPartitions = PartitionList.byTopic(partitions.map { ($0, ()) }).map {
+            name, partitions in
+            var topic = ConsumerProtocolAssignment.AssignedPartition()
+            topic.topic = name
+            topic.partitions = partitions.map(\.index)
+            return topic
         }
         return try CoordinatorFraming.bytes(assignment, version: 0)
     }
@@ -38,7 +36,7 @@ enum GroupFraming {
     }
 
     /// The partitions of an assignment; empty bytes are an empty one.
-    static func partitions(_ bytes: [UInt8]) throws(CodecError) -> [NamedPartition] {
+    package static func partitions(_ bytes: [UInt8]) throws(CodecError) -> [NamedPartition] {
         guard !bytes.isEmpty else { return [] }
         let result = bytes.withUnsafeBytes { bytes -> Result<[NamedPartition], CodecError> in
             do throws(CodecError) {

@@ -415,23 +415,10 @@ package struct GroupMember {
             effects.append(.committed(ticket: ticket, error))
             return
         }
-        var request = OffsetCommitRequest()
-        request.groupId = settings.groupID
+        var request = OffsetCommitRequest(of: settings.groupID, offsets)
         request.generationIdOrMemberEpoch = generation
         request.memberId = memberID
         request.groupInstanceId = settings.instanceID
-        for (partition, committed) in offsets.sorted(by: { $0.key < $1.key }) {
-            if request.topics.last?.name != partition.topic {
-                var topic = OffsetCommitRequest.Topic()
-                topic.name = partition.topic
-                request.topics.append(topic)
-            }
-            var part = OffsetCommitRequest.Topic.Partition()
-            part.partitionIndex = partition.index
-            part.committedOffset = committed.offset.rawValue
-            part.committedMetadata = committed.metadata
-            request.topics[request.topics.count - 1].partitions.append(part)
-        }
         lastToken += 1
         commits[lastToken] = ticket
         effects.append(.send(lastToken, .node(coordinator), .offsetCommit(request)))

@@ -128,19 +128,19 @@ package struct ProducerCore {
             unplaced[record.topic, default: PendingBatch(since: now)].add(record, ticket, size)
             return
         }
-        put(record, ticket, size, among: count, since: now, into: &effects)
+        put(record, ticket, size, among: count, since: now, at: now, into: &effects)
     }
 
     private mutating func put(
         _ record: ProducerRecord, _ ticket: UInt64, _ size: Int, among count: Int32,
-        since: Instant, into effects: inout [Effect]
+        since: Instant, at now: Instant, into effects: inout [Effect]
     ) {
         let index = partition(for: record, among: count)
         let name = NamedPartition(record.topic, index)
         guard index >= 0, index < count else {
             let error = ClientError.refused(
                 .unknownTopicOrPartition, "\(record.topic) has \(count) partitions")
-            return settle(name, [ticket], size, .failure(error), into: &effects)
+            return settle(name, [ticket], size, since, at: now, .failure(error), into: &effects)
         }
         var queue = queues.removeValue(forKey: name) ?? PartitionQueue()
         var batch: PendingBatch
@@ -178,14 +178,14 @@ package struct ProducerCore {
                 for (record, ticket) in zip(batch.records, batch.tickets) {
                     put(
                         record, ticket, record.byteCount, among: count, since: batch.since,
-                        into: &effects)
+                        at: now, into: &effects)
                 }
             } else if let error = metadata.topics[topic]?.error, error != .none,
                 !error.isRetriable, let batch = unplaced.removeValue(forKey: topic)
             {
                 settle(
-                    NamedPartition(topic, -1), batch.tickets, batch.byteCount,
-                    .failure(.refused(error, topic)), into: &effects)
+                    NamedPartition(topic, -1), batch, at: now, .failure(.refused(error, topic)),
+                    into: &effects)
             }
         }
     }
@@ -244,32 +244,32 @@ package struct ProducerCore {
     private mutating func send(
         _ rest: inout ArraySlice<NamedPartition>, to leader: NodeID, into effects: inout [Effect]
     ) {
+        var records: [(NamedPartition, [UInt8])] = []
+        var size = 0
+        while let partition = rest.first, let bytes = seal(partition) {
+            guard records.isEmpty || size + bytes.count <= settings.requestBytes else { break }
+            rest.removeFirst()
+            size += bytes.count
+            records.append((partition, bytes))
+            queues[partition]?.isInFlight = true
+        }
         var request = ProduceRequest()
         request.acks = settings.acks
         request.timeoutMs = settings.requestTimeoutMs
-        var call = Call(node: leader, partitions: [])
-        var size = 0
-        while let partition = rest.first, let bytes = seal(partition) {
-            guard call.partitions.isEmpty || size + bytes.count <= settings.requestBytes else {
-                break
+        request.topicData = PartitionList.byTopic(records).map { name, partitions in
+            var topic = ProduceRequest.TopicData()
+            topic.name = name
+            topic.partitionData = partitions.map { index, bytes in
+                var data = ProduceRequest.TopicData.PartitionData()
+                data.index = index
+                data.records = .bytes(bytes)
+                return data
             }
-            rest.removeFirst()
-            size += bytes.count
-            call.partitions.append(partition)
-            queues[partition]?.isInFlight = true
-            if request.topicData.last?.name != partition.topic {
-                var topic = ProduceRequest.TopicData()
-                topic.name = partition.topic
-                request.topicData.append(topic)
-            }
-            var data = ProduceRequest.TopicData.PartitionData()
-            data.index = partition.index
-            data.records = .bytes(bytes)
-            request.topicData[request.topicData.count - 1].partitionData.append(data)
+            return topic
         }
         let token = token()
         inFlight[leader, default: 0] += 1
-        calls[token] = call
+        calls[token] = Call(node: leader, partitions: records.map(\.0))
         effects.append(.send(token, .node(leader), .produce(request)))
     }
 
@@ -319,7 +319,7 @@ package struct ProducerCore {
                 let code = ErrorCode(rawValue: part.errorCode)
                 if code == .none || code == .duplicateSequenceNumber {
                     // A duplicate was written by an earlier attempt: that is what was asked for.
-                    succeed(partition, Offset(part.baseOffset), into: &effects)
+                    succeed(partition, Offset(part.baseOffset), at: now, into: &effects)
                 } else {
                     let error = ClientError.refused(code, part.errorMessage ?? "\(partition)")
                     fail(partition, error, at: now, into: &effects)
@@ -328,7 +328,7 @@ package struct ProducerCore {
         }
         for partition in left.sorted() {
             if settings.acks == 0 {
-                succeed(partition, .none, into: &effects)
+                succeed(partition, .none, at: now, into: &effects)
                 continue
             }
             fail(partition, .malformed("no answer for \(partition)"), at: now, into: &effects)
@@ -360,15 +360,16 @@ package struct ProducerCore {
         idNotBefore = now + settings.backoff.delay(attempt: idAttempts, random: &random)
         guard !error.isRetriable else { return }
         for partition in queues.keys.sorted() where queues[partition]?.isInFlight == false {
-            giveUp(partition, error, into: &effects)
+            giveUp(partition, error, at: now, into: &effects)
         }
     }
 
     private mutating func succeed(
-        _ partition: NamedPartition, _ offset: Offset, into effects: inout [Effect]
+        _ partition: NamedPartition, _ offset: Offset, at now: Instant,
+        into effects: inout [Effect]
     ) {
         guard let batch = queues[partition]?.batches.popFirst() else { return }
-        settle(partition, batch.tickets, batch.byteCount, .success(offset), into: &effects)
+        settle(partition, batch, at: now, .success(offset), into: &effects)
     }
 
     /// The first batch of a partition failed: it is repeated later, or given up.
@@ -380,7 +381,7 @@ package struct ProducerCore {
         guard var batch = queues[partition]?.batches.popFirst() else { return }
         guard error.isRetriable else {
             queues[partition]?.batches.prepend(batch)
-            return giveUp(partition, error, into: &effects)
+            return giveUp(partition, error, at: now, into: &effects)
         }
         batch.sealed?.attempts += 1
         let attempt = batch.sealed?.attempts ?? 1
@@ -390,14 +391,15 @@ package struct ProducerCore {
     }
 
     private mutating func giveUp(
-        _ partition: NamedPartition, _ error: ClientError, into effects: inout [Effect]
+        _ partition: NamedPartition, _ error: ClientError, at now: Instant,
+        into effects: inout [Effect]
     ) {
         guard let batch = queues[partition]?.batches.popFirst() else { return }
         // Its sequence will never come: a later one would be out of order.
         if batch.sealed?.isNumbered == true, queues[partition]?.producer.id == producer.id {
             producer = .none
         }
-        settle(partition, batch.tickets, batch.byteCount, .failure(error), into: &effects)
+        settle(partition, batch, at: now, .failure(error), into: &effects)
     }
 
     private mutating func expire(at now: Instant, into effects: inout [Effect]) {
@@ -405,7 +407,8 @@ package struct ProducerCore {
             while let queue = queues[partition], !queue.isInFlight,
                 let first = queue.batches.first, now >= first.since + settings.deliveryTimeout
             {
-                giveUp(partition, .timedOut("delivery to \(partition)"), into: &effects)
+                giveUp(
+                    partition, .timedOut("delivery to \(partition)"), at: now, into: &effects)
             }
         }
         for topic in unplaced.keys.sorted() {
@@ -416,21 +419,28 @@ package struct ProducerCore {
             let known = metadata.topics[topic]?.error ?? .none
             let error: ClientError =
                 known == .none ? .timedOut("metadata of \(topic)") : .refused(known, topic)
-            settle(
-                NamedPartition(topic, -1), batch.tickets, batch.byteCount, .failure(error),
-                into: &effects)
+            settle(NamedPartition(topic, -1), batch, at: now, .failure(error), into: &effects)
         }
     }
 
     private mutating func settle(
-        _ partition: NamedPartition, _ tickets: [UInt64], _ size: Int,
+        _ partition: NamedPartition, _ batch: PendingBatch, at now: Instant,
         _ result: Result<Offset, ClientError>, into effects: inout [Effect]
+    ) {
+        settle(
+            partition, batch.tickets, batch.byteCount, batch.since, at: now, result, into: &effects)
+    }
+
+    private mutating func settle(
+        _ partition: NamedPartition, _ tickets: [UInt64], _ size: Int, _ since: Instant,
+        at now: Instant, _ result: Result<Offset, ClientError>, into effects: inout [Effect]
     ) {
         bufferedBytes -= size
         effects.append(
             .delivered(
                 Delivery(
-                    partition: partition, tickets: tickets, byteCount: size, result: result)))
+                    partition: partition, tickets: tickets, byteCount: size, latency: now - since,
+                    result: result)))
     }
 }
 

@@ -63,16 +63,19 @@ package struct Delivery: Equatable, Sendable {
     package var tickets: [UInt64]
     /// What they took of the buffer.
     package var byteCount: Int
+    /// From the first record's hand-over to this outcome.
+    package var latency: Duration
     /// The first record's offset (−1: not known), or why they are lost.
     package var result: Result<Offset, ClientError>
 
     package init(
-        partition: NamedPartition, tickets: [UInt64], byteCount: Int,
+        partition: NamedPartition, tickets: [UInt64], byteCount: Int, latency: Duration = .zero,
         result: Result<Offset, ClientError>
     ) {
         self.partition = partition
         self.tickets = tickets
         self.byteCount = byteCount
+        self.latency = latency
         self.result = result
     }
 }
