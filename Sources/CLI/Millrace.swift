@@ -40,6 +40,10 @@ enum Millrace {
     /// Runs the command line of this process and ends the process.
     static func main() -> Never {
         signal(SIGPIPE, SIG_IGN)
+        // What a parent has blocked would be blocked here too, and Ctrl-C end nothing.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
         exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
     }
 
@@ -65,7 +69,10 @@ enum Millrace {
                 Terminal.write(text)
                 return .done
             case .run(let invocation):
-                return try invocation.command.run(invocation)
+                guard let interval = invocation.watchInterval else {
+                    return try invocation.command.run(invocation)
+                }
+                return try Watch.run(invocation, every: interval)
             }
         } catch {
             Terminal.error(error.message)

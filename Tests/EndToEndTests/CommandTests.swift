@@ -101,6 +101,16 @@ struct CommandTests {
         #expect(wrong.status == 64 && wrong.errors.contains("'127.0.0.1:x' is no host:port"))
     }
 
+    @Test func resultsThatCannotBeWrittenMakeTheCommandFail() async throws {
+        let bash = URL(fileURLWithPath: "/bin/bash")
+        let line = "\(Program.millrace.path) --help"
+        let full = try await Program.run(bash, ["-c", "\(line) >/dev/full"])
+        #expect(full.status == 1)
+        #expect(full.errors == "millrace: cannot write the results: No space left on device\n")
+        let gone = try await Program.run(bash, ["-c", "\(line) | true"])
+        #expect(gone.status == 0 && gone.errors.isEmpty, "a reader that went away is no fault")
+    }
+
     @Test func completionScriptsAreScripts() async throws {
         let folder = try Program.temporaryFolder("completion")
         defer { try? FileManager.default.removeItem(at: folder) }

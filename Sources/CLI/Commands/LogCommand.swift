@@ -33,7 +33,7 @@ enum LogCommand {
             + partition.segments.flatMap(\.defects)
         if invocation.output == .json {
             let document = json(partition, defects, invocation)
-            Terminal.write(document.text(indented: true) + "\n")
+            invocation.write(document)
         } else {
             show(partition, invocation)
         }

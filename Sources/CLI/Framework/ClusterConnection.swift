@@ -3,11 +3,29 @@ internal import MillraceClientCore
 internal import MillraceProtocol
 internal import Server
 
+/// The clients that a command has opened.
+final class ConnectedClients {
+    var clients: [Admin] = []
+}
+
 extension Invocation {
-    /// A client by the flags, the environment and the profile.
+    /// A client by the flags, the environment and the profile. It lives until `disconnect`, or as
+    /// long as the process.
     func connect() throws(CLIError) -> Admin {
         let settings = try clientSettings()
-        return try blocking { () async throws(ClientError) in try await Admin.open(settings) }
+        let client = try blocking { () async throws(ClientError) in
+            try await Admin.open(settings)
+        }
+        connected.clients.append(client)
+        return client
+    }
+
+    /// Closes what `connect` has opened: a command that is repeated opens new ones each time.
+    func disconnect() {
+        let clients = connected.clients
+        connected.clients = []
+        // Nothing is left to be told: what is not closed ends with the process.
+        try? blocking { for client in clients { await client.close() } }
     }
 
     /// Where the cluster is and how it is spoken to.

@@ -7,6 +7,8 @@ enum FlagValue: Equatable, Sendable {
     case integer(ClosedRange<Int>)
     /// `250ms`, `10s`, `5m`, `2h`; a bare number is seconds.
     case duration
+    /// The same, if it stands behind `=`; the flag may also stand alone.
+    case optionalDuration
     case choice([String])
     case file
     case directory
@@ -17,7 +19,7 @@ enum FlagValue: Equatable, Sendable {
         case .none: ""
         case .text(let name): name
         case .integer: "N"
-        case .duration: "DURATION"
+        case .duration, .optionalDuration: "DURATION"
         case .choice(let names): names.joined(separator: "|")
         case .file: "FILE"
         case .directory: "DIR"
@@ -54,6 +56,7 @@ struct Flag: Equatable, Sendable {
     var usage: String {
         let short = self.short.map { "-\($0), " } ?? "    "
         let place = value.placeholder
+        if value == .optionalDuration { return "\(short)--\(name)[=\(place)]" }
         return "\(short)--\(name)" + (place.isEmpty ? "" : " \(place)")
     }
 }
@@ -116,10 +119,16 @@ struct Command: Sendable {
 
     var name: String { path.joined(separator: " ") }
 
+    /// Whether it takes `--watch`: what shows a state and changes nothing can be repeated.
+    var isWatchable: Bool {
+        hasOutput && path.count == 2
+            && ["list", "describe", "status", "info"].contains(path.last)
+    }
+
     /// Its own flags, then those that it shares with others.
     var allFlags: [Flag] {
-        flags + (hasOutput ? SharedFlags.output : []) + (isClient ? SharedFlags.connection : [])
-            + SharedFlags.help
+        flags + (hasOutput ? SharedFlags.output : []) + (isWatchable ? SharedFlags.watch : [])
+            + (isClient ? SharedFlags.connection : []) + SharedFlags.help
     }
 
     func flag(named name: String) -> Flag? { allFlags.first { $0.name == name } }
@@ -145,6 +154,11 @@ enum SharedFlags {
         Flag("output", short: "o", .choice(["text", "wide", "json"]), "How results are shown"),
         Flag("no-headers", "Tables without their first line"),
     ]
+    static let watch = [
+        Flag(
+            "watch", .optionalDuration,
+            "Show it again every two seconds, or as long as it says, until Ctrl-C")
+    ]
     static let connection = [
         Flag(
             "bootstrap-server", short: "b", .text("HOST:PORT[,...]"),
@@ -161,5 +175,5 @@ enum SharedFlags {
         Flag("timeout", .duration, "How long to wait for the cluster (default 30s)"),
     ]
     static let help = [Flag("help", short: "h", "This help")]
-    static let all = output + connection + help + [Flag("version", "The version")]
+    static let all = output + watch + connection + help + [Flag("version", "The version")]
 }

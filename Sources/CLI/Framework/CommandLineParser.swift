@@ -130,10 +130,11 @@ struct CommandLineParser {
             values[flag.name] = [""]
             return
         }
-        guard let value = inline ?? rest.popFirst() else {
+        let isBare = flag.value == .optionalDuration && inline == nil
+        guard let value = isBare ? "" : inline ?? rest.popFirst() else {
             throw .usage("--\(flag.name) needs a value: --\(flag.name) \(flag.value.placeholder)")
         }
-        try Self.check(value, of: flag)
+        if !isBare { try Self.check(value, of: flag) }
         if values[flag.name] != nil, !flag.isRepeated {
             throw .usage("--\(flag.name) stands there twice")
         }
@@ -153,7 +154,7 @@ struct CommandLineParser {
             throw .usage(
                 "--\(flag.name) \(value) is none of \(names.joined(separator: ", "))"
                     + NearestName.hint(value, in: names))
-        case .duration:
+        case .duration, .optionalDuration:
             guard Invocation.duration(value) != nil else {
                 throw .usage("--\(flag.name) \(value) is no duration such as 500ms, 10s, 5m, 2h")
             }

@@ -121,13 +121,16 @@ enum CompletionScript {
                 let value =
                     switch flag.value {
                     case .none: ""
+                    case .optionalDuration: "::value: "
                     case .file: ":file:_files"
                     case .directory: ":directory:_files -/"
                     case .choice(let names): ":value:(\(names.joined(separator: " ")))"
                     default: ":value: "
                     }
                 let doc = quoted(flag.doc).dropFirst().dropLast()
-                text += "        '--\(flag.name)[\(doc)]\(value)' \\\n"
+                let sign = flag.value == .optionalDuration ? "=-" : ""
+                text +=
+                    "        '--\(flag.name)\(sign)[\(doc)]\(value)' \\\n"
             }
             text += "        '*:argument:_files' ;;\n"
         }
@@ -159,7 +162,7 @@ enum CompletionScript {
                 text += "complete -c millrace -n '\(seen)' -l \(flag.name)"
                 if let short = flag.short { text += " -s \(short)" }
                 switch flag.value {
-                case .none: break
+                case .none, .optionalDuration: break
                 case .choice(let names):
                     text += " -x -a '\(names.joined(separator: " "))'"
                 case .file, .directory: text += " -r -F"

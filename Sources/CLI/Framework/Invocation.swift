@@ -3,6 +3,7 @@ struct Invocation {
     let command: Command
     private let values: [String: [String]]
     let arguments: [String]
+    let connected = ConnectedClients()
 
     init(command: Command, values: [String: [String]], arguments: [String]) {
         (self.command, self.values, self.arguments) = (command, values, arguments)
@@ -23,6 +24,9 @@ struct Invocation {
 
     /// The form of results.
     var output: OutputForm { text("output").flatMap(OutputForm.init) ?? .text }
+
+    /// Time between two rounds of a command that is repeated (`--watch`); nil: it runs once.
+    var watchInterval: Duration? { has("watch") ? duration("watch") ?? .seconds(2) : nil }
 
     /// How long to wait for a cluster.
     var timeout: Duration { duration("timeout") ?? .seconds(30) }

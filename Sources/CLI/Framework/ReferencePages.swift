@@ -20,6 +20,7 @@ enum ReferencePages {
             """
         text += table(SharedFlags.connection) + "\nFlags of every command with results:\n"
         text += table(SharedFlags.output)
+        text += "\nFlags of every command that lists or describes:\n" + table(SharedFlags.watch)
         let all = topLevel.filter { !$0.isHidden } + nouns.flatMap(\.commands)
         for command in all.sorted(by: { $0.name < $1.name }) {
             text += "\n## millrace \(command.name)\n\n\(command.summary).\n\n"

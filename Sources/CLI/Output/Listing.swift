@@ -56,17 +56,22 @@ extension Invocation {
     /// Prints a result in the form that was asked for.
     func show(_ listing: Listing) {
         switch output {
-        case .json: Terminal.write(listing.json.text(indented: true) + "\n")
+        case .json: write(listing.json)
         case .text, .wide:
             Terminal.write(
                 listing.table(wide: output == .wide, headers: !has("no-headers")))
         }
     }
 
+    /// Prints a document; one of many stands on one line.
+    func write(_ document: JSONValue) {
+        Terminal.write(document.text(indented: watchInterval == nil) + "\n")
+    }
+
     /// Prints what was done: a sentence on standard error for people, a document for programs.
     func report(_ sentence: String, json: JSONValue) {
         if output == .json {
-            Terminal.write(json.text(indented: true) + "\n")
+            write(json)
         } else {
             Terminal.note(sentence)
         }

@@ -52,7 +52,7 @@ struct Results {
     /// Prints the document, if one is wanted.
     func finish() -> ExitCode {
         if invocation.output == .json {
-            Terminal.write(JSONValue.list(documents).text(indented: true) + "\n")
+            invocation.write(.list(documents))
         }
         return code
     }

@@ -1,4 +1,6 @@
 internal import Glibc
+internal import MillraceNet
+internal import Synchronization
 
 /// Standard output and error of the process.
 enum Terminal {
@@ -11,9 +13,37 @@ enum Terminal {
         errorIsTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
     }
 
+    /// Results that `held` keeps back; nil outside of it.
+    private static let heldBack = Mutex<[UInt8]?>(nil)
+
     /// Results.
-    static func write(_ text: String) { write(Array(text.utf8), to: STDOUT_FILENO) }
-    static func write(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
+    static func write(_ text: String) { write(Array(text.utf8)) }
+    static func write(_ bytes: [UInt8]) {
+        let isHeld = heldBack.withLock { held in
+            held?.append(contentsOf: bytes)
+            return held != nil
+        }
+        if !isHeld { write(bytes, to: STDOUT_FILENO) }
+    }
+
+    /// What `body` writes as results, instead of its being written.
+    static func held(_ body: () -> Void) -> String {
+        heldBack.withLock { $0 = [] }
+        body()
+        return heldBack.withLock { held in
+            defer { held = nil }
+            return String(decoding: held ?? [], as: UTF8.self)
+        }
+    }
+
+    /// Lines and columns of the terminal that standard output is.
+    static var size: (lines: Int, columns: Int) {
+        var size = winsize()
+        let isKnown =
+            ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0
+            && size.ws_col > 0
+        return isKnown ? (Int(size.ws_row), Int(size.ws_col)) : (24, 80)
+    }
 
     /// Prose, for people.
     static func note(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
@@ -49,7 +79,9 @@ enum Terminal {
             } else if errno == EAGAIN {
                 usleep(1000)
             } else if errno != EINTR {
-                return
+                guard descriptor == STDOUT_FILENO else { return }
+                error("cannot write the results: \(NetError.text(of: errno))")
+                exit(1)
             }
         }
     }
