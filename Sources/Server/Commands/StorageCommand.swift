@@ -64,19 +64,28 @@ package enum StorageCommand {
     }
 
     /// What `millrace.storage.format` asks for at a start: formats the data directories if none
-    /// holds anything. One with other files in it is left alone, and refused when it is opened.
+    /// holds anything but what a format leaves that was broken off. One with other files in it is
+    /// left alone, and refused when it is opened.
     package static func formatIfEmpty(
         _ settings: NodeSettings, fileSystem: any FileSystem = PosixFileSystem()
     ) throws(CommandError) {
         for path in directories(of: settings) {
             do throws(FileFault) {
                 guard try fileSystem.attributes(path) != nil else { continue }
-                if try !fileSystem.list(path).isEmpty { return }
+                let names = try fileSystem.list(path).map(\.name)
+                guard names.allSatisfy(isOfFormat) else { return }
             } catch {
                 throw CommandError(error.description)
             }
         }
-        _ = try format(settings, fileSystem: fileSystem)
+        // One of several may have been formatted before the rest was broken off.
+        _ = try format(settings, ignoreFormatted: true, fileSystem: fileSystem)
+    }
+
+    /// Whether a format writes a file of that name, or its temporary one.
+    private static func isOfFormat(_ name: String) -> Bool {
+        let written = [LogDirectory.metaFile, MetadataLogStore.bootstrapName]
+        return written.contains { name == $0 || name == $0 + ".tmp" }
     }
 
     /// `bootstrap.checkpoint`: the features that a new cluster begins with.
