@@ -27,6 +27,7 @@ import Testing
         var commits: [RequestToken: Int64] = [:]
         var synced = 0
         var lost = 0
+        let seed: Int
 
         mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &random) == 0 }
     }
@@ -45,7 +46,7 @@ import Testing
         settings.initialRebalanceDelay = seed.isMultiple(of: 3) ? .seconds(1) : .zero
         var walk = Walk(
             group: GroupHarness(settings, seed: UInt64(seed)),
-            random: SeededGenerator(seed: UInt64(seed) &* 7_919))
+            random: SeededGenerator(seed: UInt64(seed) &* 7_919), seed: seed)
         for _ in 0..<400 {
             turn(&walk)
             absorb(&walk)
@@ -69,7 +70,7 @@ import Testing
             walk.group.loseLeadership()
             walk.lost += 1
             #expect(walk.group.unanswered.isEmpty, "all are told when leadership is lost")
-            walk.assigned = [:]
+            // What was assigned stays: a stable generation comes back from the log.
             walk.leaders = [:]
         default: break
         }
@@ -178,7 +179,7 @@ import Testing
             }
             #expect(
                 response.assignment == given[client.id] ?? [],
-                "a member gets what its leader gave it")
+                "seed \(walk.seed): a member gets what its leader gave it")
         case .failed(let code): restart(&walk.clients[index], code)
         default: Issue.record("an answer is of its request's kind")
         }

@@ -38,6 +38,21 @@ struct DamagedLogTests {
         }
     }
 
+    @Test func anIndexThatPointsBeforeItsSegmentIsMadeAnew() throws {
+        var config = LogConfig()
+        config.indexIntervalBytes = 1
+        let fixture = try LogFixture(config: config)
+        for index in 0..<20 { try fixture.append(TestBatch(values: ["\(index)"])) }
+        let records = try fixture.records()
+        try fixture.stopClean()
+        let name = try #require(try fixture.fileNames().first { $0.hasSuffix(".index") })
+        let file = try fixture.files.open("/data/t-0/" + name, .readWrite)
+        try file.write([0xFF, 0xFF, 0xFF, 0x00], at: try file.size() - 4)
+        let again = try fixture.reopened()
+        #expect(again.log.endOffset == Offset(20))
+        #expect(try again.records() == records)
+    }
+
     private func segmentsAre(
         _ wanted: [GoldenCase.RecoveredSegment], in folder: String, _ comment: Comment
     ) throws {

@@ -370,6 +370,9 @@ private final class MemoryFile: OpenFile {
         into buffer: UnsafeMutableRawBufferPointer, at position: Int64
     ) throws(FileFault) -> Int {
         try fileSystem.began(.read, path)
+        guard position >= 0 else {
+            throw FileFault(operation: "read", path: path, code: Self.invalidArgument)
+        }
         let target = UnsafeMutableRawBufferPointer(buffer)
         nonisolated(unsafe) let memory = target
         return content.bytes.withLock { bytes in
@@ -381,6 +384,9 @@ private final class MemoryFile: OpenFile {
             return count
         }
     }
+
+    /// The system's EINVAL.
+    private static let invalidArgument: Int32 = 22
 
     func readCached(
         into buffer: UnsafeMutableRawBufferPointer, at position: Int64

@@ -13,8 +13,9 @@ package struct OffsetIndexEntry: Hashable, Sendable {
 
     init(_ bytes: UnsafeRawBufferPointer, base: Offset) {
         let relative = Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: Int32.self))
-        let place = Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: Int32.self))
+        let place = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         offset = base + Int64(relative)
+        // Without a sign: a damaged entry points behind the segment, never before it.
         position = Int64(place)
     }
 
