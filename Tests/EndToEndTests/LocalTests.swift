@@ -48,6 +48,64 @@ struct LocalTests {
         #expect(try await local("start", folder).status == 1)
     }
 
+    private func processID(_ folder: URL) throws -> Int32 {
+        let text = try String(
+            contentsOf: folder.appending(path: "node-1/node.pid"), encoding: .utf8)
+        return try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
+
+    @Test func aNodeThatDiedOrWasKilledIsToldOf() async throws {
+        let folder = try Program.temporaryFolder("local")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try #require(try await local("up", folder).status == 0)
+        let again = try await local("start", folder)
+        #expect(again.status == 0 && again.errors == "node 1 is running already\n", "\(again)")
+
+        kill(try processID(folder), SIGKILL)
+        while try await local("status", folder).output.contains(" serving ") {}
+        let died = try await local("status", folder)
+        #expect(died.status == 2 && died.output.contains(" died "), "\(died)")
+        let stop = try await local("stop", folder)
+        #expect(stop.status == 1 && stop.output.contains(" stopped "), "\(stop)")
+        #expect(stop.errors.hasPrefix("millrace: node 1 had died before: its log is "))
+        #expect(try await local("stop", folder).status == 0, "it is stopped, and was told of")
+
+        try #require(try await local("start", folder).status == 0)
+        let process = try processID(folder)
+        kill(process, SIGSTOP)
+        // Asked while it cannot answer, it is killed before it can close its logs.
+        async let stopping = local("stop", folder)
+        // SIGTERM is the 15th bit of what waits for the process.
+        while try !String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+            .contains("ShdPnd:\t0000000000004000")
+        {}
+        kill(process, SIGKILL)
+        let unclean = try await stopping
+        #expect(unclean.status == 1, "\(unclean)")
+        #expect(unclean.errors.contains("millrace: node 1 did not stop cleanly"), "\(unclean)")
+        try #require(try await local("start", folder).status == 0)
+        let clean = try await local("stop", folder)
+        #expect(clean.status == 0 && clean.errors.isEmpty, "\(clean)")
+    }
+
+    @Test func aFolderThatIsNoClusterIsRefusedByEveryVerb() async throws {
+        let folder = try Program.temporaryFolder("local")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data().write(to: folder.appending(path: "notes.txt"))
+        for verb in ["down", "status", "start", "stop", "kill"] {
+            let result = try await local(verb, folder)
+            #expect(result.status == 1 && result.output.isEmpty, "\(verb)")
+            #expect(
+                result.errors == "millrace: \(folder.path) holds no local cluster: "
+                    + "millrace local up --dir \(folder.path) makes one\n")
+        }
+        let up = try await local("up", folder)
+        #expect(up.status == 1, "\(up)")
+        #expect(
+            up.errors == "millrace: \(folder.path) is not empty (notes.txt): give an empty or new "
+                + "directory\n")
+    }
+
     @Test func aSettingThatIsRefusedLeavesTheDirectoryEmpty() async throws {
         let folder = try Program.temporaryFolder("local")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -42,6 +42,7 @@ enum LocalCommand {
             flags: [directory, node, wait], run: start),
         Command(
             path: ["local", "stop"], summary: "Stop nodes in good order (SIGTERM)",
+            details: "The exit code is 1 if a node had died before or did not stop cleanly.",
             flags: [directory, node, wait], run: stop),
         Command(
             path: ["local", "kill"], summary: "End nodes at once (SIGKILL)",
@@ -82,7 +83,7 @@ enum LocalCommand {
             try LocalCluster.make(
                 directory: invocation.text("dir") ?? "", tls: invocation.has("tls"), config: config)
         }
-        try command { () throws(CommandError) in
+        _ = try command { () throws(CommandError) in
             try cluster.start(timeout: timeout(invocation))
         }
         return try show(cluster, invocation)
@@ -90,15 +91,16 @@ enum LocalCommand {
 
     private static func down(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let cluster = try open(invocation)
-        try command { () throws(CommandError) in
-            try cluster.stop(graceful: true, timeout: timeout(invocation))
+        let problems = try command { () throws(CommandError) in
+            let problems = try cluster.stop(graceful: true, timeout: timeout(invocation))
             if invocation.has("delete") { try cluster.remove() }
+            return problems
         }
         guard !invocation.has("delete") else {
             invocation.report("Stopped and removed.", json: .object([("removed", true)]))
             return .done
         }
-        return try show(cluster, invocation)
+        return try show(cluster, invocation, problems)
     }
 
     private static func status(_ invocation: Invocation) throws(CLIError) -> ExitCode {
@@ -110,11 +112,12 @@ enum LocalCommand {
 
     private static func start(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let cluster = try open(invocation)
-        try command { () throws(CommandError) in
+        let running = try command { () throws(CommandError) in
             try cluster.start(
                 only: invocation.integer("node").map { Int32(clamping: $0) },
                 timeout: timeout(invocation))
         }
+        for id in running { Terminal.note("node \(id) is running already") }
         return try show(cluster, invocation)
     }
 
@@ -130,16 +133,17 @@ enum LocalCommand {
         _ invocation: Invocation, graceful: Bool
     ) throws(CLIError) -> ExitCode {
         let cluster = try open(invocation)
-        try command { () throws(CommandError) in
+        let problems = try command { () throws(CommandError) in
             try cluster.stop(
                 only: invocation.integer("node").map { Int32(clamping: $0) }, graceful: graceful,
                 timeout: timeout(invocation))
         }
-        return try show(cluster, invocation)
+        return try show(cluster, invocation, problems)
     }
 
+    /// - Parameter problems: what makes the command fail after all.
     private static func show(
-        _ cluster: LocalCluster, _ invocation: Invocation
+        _ cluster: LocalCluster, _ invocation: Invocation, _ problems: [String] = []
     ) throws(CLIError) -> ExitCode {
         let found = try command { () throws(CommandError) in try cluster.describe() }
         let nodes = found.nodes
@@ -157,11 +161,13 @@ enum LocalCommand {
                         node.dataDirectory, found.ca ?? "",
                     ]
                 }, json: json(found)))
-        return .done
+        for problem in problems { Terminal.error(problem) }
+        return problems.isEmpty ? .done : .failed
     }
 
     private static func state(_ node: LocalCluster.Node) -> String {
-        node.processID == nil ? "stopped" : node.isServing ? "serving" : "starting"
+        if node.processID == nil { return node.hasDied ? "died" : "stopped" }
+        return node.isServing ? "serving" : "starting"
     }
 
     private static func json(_ found: LocalCluster.Description) -> JSONValue {

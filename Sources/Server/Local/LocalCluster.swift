@@ -14,6 +14,8 @@ package struct LocalCluster {
         /// As the pid file says; nil if it is not running.
         package var processID: Int32?
         package var isServing: Bool
+        /// It was started, was not stopped, and is gone.
+        package var hasDied: Bool
         package var pidFile: String
         package var dataDirectory: String
         package var logFile: String
@@ -161,6 +163,16 @@ package struct LocalCluster {
         return found
     }
 
+    /// The file goes with the stop or the kill of a node, and stays when it dies by itself.
+    private func hasPidFile(_ id: Int32) -> Bool { access(pidFile(id), F_OK) == 0 }
+
+    /// Whether the node's last stop was clean, as it noted itself.
+    private func wasStoppedCleanly(_ id: Int32) throws(CommandError) -> Bool {
+        try settings(id).logDirectories.allSatisfy {
+            access("\($0)/\(LogDirectory.cleanMark)", F_OK) == 0
+        }
+    }
+
     private func port(_ id: Int32, _ kind: SecurityProtocol) throws(CommandError) -> UInt16? {
         try settings(id).listeners.first { $0.securityProtocol == kind && !$0.isController }?.port
     }
@@ -194,6 +206,7 @@ package struct LocalCluster {
         return Node(
             id: id, processID: running,
             isServing: running != nil && (probed.map { NodeProbe.isServing(port: $0) } ?? true),
+            hasDied: running == nil && hasPidFile(id),
             pidFile: pidFile(id), dataDirectory: settings.logDirectories.first ?? "",
             logFile: logFile(id), configFile: configFile(id), ports: ports)
     }
@@ -204,19 +217,23 @@ package struct LocalCluster {
     /// - Parameters:
     ///   - only: one node; nil for all.
     ///   - timeout: for all together.
-    package func start(only: Int32? = nil, timeout: Duration) throws(CommandError) {
+    /// - Returns: the nodes that ran before.
+    @discardableResult
+    package func start(only: Int32? = nil, timeout: Duration) throws(CommandError) -> [Int32] {
         let deadline = ContinuousClock.now + timeout
         let program = try DetachedProcess.ownProgram()
         // Settings by environment are for one node, these of a client are for none.
         let environment = SettingsLoader.environment().filter { !$0.key.hasPrefix("MILLRACE_") }
         let wanted = try chosen(only)
-        for id in wanted where processID(id) == nil {
+        let running = wanted.filter { processID($0) != nil }
+        for id in wanted where !running.contains(id) {
             let started = try DetachedProcess.start(
                 program, ["server", "--config", configFile(id)], environment: environment,
                 log: logFile(id))
             try LocalFiles.write("\(started)\n", to: pidFile(id))
         }
         for id in wanted { try waitUntilServing(id, until: deadline) }
+        return running
     }
 
     private func chosen(_ only: Int32?) throws(CommandError) -> [Int32] {
@@ -259,12 +276,17 @@ package struct LocalCluster {
 
     /// Ends nodes and waits until they have ended.
     /// - Parameter graceful: asks (SIGTERM) instead of killing (SIGKILL).
+    /// - Returns: a line for each node that was asked and did not stop in good order, or had died
+    ///   before.
+    @discardableResult
     package func stop(
         only: Int32? = nil, graceful: Bool, timeout: Duration
-    ) throws(CommandError) {
+    ) throws(CommandError) -> [String] {
         let deadline = ContinuousClock.now + timeout
         let wanted = try chosen(only)
-        for id in wanted {
+        let died = wanted.filter { hasPidFile($0) && processID($0) == nil }
+        let asked = wanted.filter { processID($0) != nil }
+        for id in asked {
             if let running = processID(id) { Glibc.kill(running, graceful ? SIGTERM : SIGKILL) }
         }
         for id in wanted {
@@ -278,6 +300,14 @@ package struct LocalCluster {
             }
             unlink(pidFile(id))
         }
+        guard graceful else { return [] }
+        var problems = died.map { "node \($0) had died before: its log is \(logFile($0))" }
+        for id in asked where try !wasStoppedCleanly(id) {
+            problems.append(
+                "node \(id) did not stop cleanly, its next start recovers its logs: its log is "
+                    + logFile(id))
+        }
+        return problems
     }
 
     /// Removes the cluster's directory and all its data.

@@ -36,7 +36,7 @@ package enum FolderMark: String, Sendable {
 package final class LogDirectory: Sendable {
     package static let metaFile = "meta.properties"
     static let lockFile = ".lock"
-    static let cleanMark = ".kafka_cleanshutdown"
+    package static let cleanMark = ".kafka_cleanshutdown"
     static let recoveryFile = "recovery-point-offset-checkpoint"
     static let startFile = "log-start-offset-checkpoint"
     static let watermarkFile = "replication-offset-checkpoint"
