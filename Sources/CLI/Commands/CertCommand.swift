@@ -21,7 +21,7 @@ enum CertCommand {
                 Flag(
                     "host", .text("NAME|ADDRESS"), repeated: true,
                     "Name or address of a listener (default: localhost, 127.0.0.1, ::1)"),
-                days(825),
+                days(825), notBefore,
             ], run: issueNode),
         Command(
             path: ["cert", "client"], summary: "Issue a certificate for a client",
@@ -29,6 +29,7 @@ enum CertCommand {
             arguments: [Argument("name", "Common name of the client, which names the files too")],
             flags: [
                 directory("Where ca.crt and ca.key are, and the files are written"), days(825),
+                notBefore,
             ], run: issueClient),
         Command(
             path: ["cert", "show"], summary: "Show the certificates of a file",
@@ -38,6 +39,11 @@ enum CertCommand {
     private static func directory(_ doc: String) -> Flag {
         Flag("dir", .directory, required: true, doc)
     }
+
+    /// For tests: a certificate that has expired, or is not valid yet.
+    private static let notBefore = Flag(
+        "not-before", .integer(-36500...36500),
+        "Days from now when it begins to be valid, -N for the past (default: an hour ago)")
 
     private static func days(_ standard: Int) -> Flag {
         Flag("days", .integer(1...36500), "How long it is valid (default \(standard))")
@@ -83,8 +89,7 @@ enum CertCommand {
             let authority = try CertificateAuthority(directory: directory)
             let issued = try authority.issue(
                 commonName: name, names: names, usage: usage,
-                days: invocation.integer("days") ?? 825
-            )
+                days: invocation.integer("days") ?? 825, from: invocation.integer("not-before"))
             try issued.write(to: directory, name: name)
         }
         let (certificate, key) = ("\(directory)/\(name).crt", "\(directory)/\(name).key")

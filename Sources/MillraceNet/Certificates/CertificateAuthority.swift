@@ -123,14 +123,17 @@ package final class CertificateAuthority {
             key: Self.pem(key: newKey))
     }
 
-    /// Issues a certificate that is valid from an hour ago for so many days.
+    /// Issues a certificate that is valid for so many days.
+    /// - Parameter first: when it begins to be valid, in days from now, which may be negative; nil
+    ///   is an hour ago (clocks differ).
     package func issue(
-        commonName: String, names: [String], usage: Usage, days: Int
+        commonName: String, names: [String], usage: Usage, days: Int, from first: Int? = nil
     ) throws(NetError) -> Issued {
         let now = Int64(time(nil))
+        let begin = now + Int64(first ?? 0) * 86400
         return try issue(
-            commonName: commonName, names: names, usage: usage, notBefore: now - 3600,
-            notAfter: now + Int64(days) * 86400)
+            commonName: commonName, names: names, usage: usage,
+            notBefore: first == nil ? now - 3600 : begin, notAfter: begin + Int64(days) * 86400)
     }
 
     // MARK: X.509
