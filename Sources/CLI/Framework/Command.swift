@@ -97,6 +97,12 @@ enum ExitCode: Int32, Sendable {
     case denied = 4
     case usage = 64
     case interrupted = 130
+
+    static let meanings: [(code: ExitCode, text: String)] = [
+        (.done, "done"), (.failed, "failed, or any row failed"),
+        (.unhealthy, "a check says unhealthy"), (.unreachable, "unreachable or timed out"),
+        (.denied, "denied"), (.usage, "usage"), (.interrupted, "interrupted"),
+    ]
 }
 
 /// One thing that a person can ask for.

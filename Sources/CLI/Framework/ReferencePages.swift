@@ -8,12 +8,13 @@ enum ReferencePages {
     }
 
     private static func commands(_ nouns: [Noun], _ topLevel: [Command]) -> String {
+        let codes = ExitCode.meanings.map { "\($0.code.rawValue) \($0.text)" }
+            .joined(separator: "; ")
         var text = """
             # Commands
 
-            Made by `make docs` from the table in `Sources/CLI`. Exit codes: 0 done; 1 failed, or
-            any row failed; 2 a check says unhealthy; 3 unreachable or timed out; 4 denied;
-            64 usage; 130 interrupted.
+            Made by `make docs` from the table in `Sources/CLI`. Exit codes:
+            \(codes).
 
             Flags of every command that talks to a cluster:
 
