@@ -68,8 +68,10 @@ import Testing
     }
 
     /// A member alone in its group, with both partitions of topic `a`.
-    private func stable() throws -> Story {
-        var story = Story()
+    private func stable(commitsOnRevoke: Bool = false) throws -> Story {
+        var settings = GroupSettings(groupID: "g")
+        settings.commitsOnRevoke = commitsOnRevoke
+        var story = Story(member: GroupMember(settings, seed: 1))
         story.step(.subscribed(["a"]), at: 0)
         try story.answer(Self.found(), at: 1)
         #expect(story.sent.last?.target == .node(NodeID(5)))
@@ -130,6 +132,63 @@ import Testing
             return
         }
         #expect(sync.assignments.isEmpty)
+    }
+
+    private func rebalance(_ story: inout Story, at ms: Int64) throws {
+        story.step(.tick, at: ms)
+        #expect(story.last == .heartbeat)
+        var beat = HeartbeatResponse()
+        beat.errorCode = ErrorCode.rebalanceInProgress.rawValue
+        try story.answer(.heartbeat(beat), at: ms + 5)
+    }
+
+    @Test func whatWasProcessedIsCommittedBeforeARebalanceTakesPartitionsBack() throws {
+        var story = try stable(commitsOnRevoke: true)
+        try rebalance(&story, at: 3005)
+        #expect(story.told.last == .revoking && story.last == .heartbeat)
+        story.step(
+            .processed([NamedPartition("a", 0): CommittedOffset(offset: Offset(21))]), at: 3010)
+        guard case .offsetCommit(let commit)? = story.sent.last?.request else {
+            Issue.record("did not commit")
+            return
+        }
+        #expect(commit.generationIdOrMemberEpoch == 3 && commit.memberId == "m")
+        #expect(commit.topics.first?.partitions.map(\.committedOffset) == [21])
+        #expect(
+            story.told.last == .revoking, "nothing is given back while the commit is on its way")
+        // Another poll's commit has to wait for the next generation.
+        story.step(.commit(ticket: 9, [:]), at: 3011)
+        #expect(
+            story.told.contains(
+                .committed(
+                    ticket: 9, .refused(.rebalanceInProgress, "the member has no partitions"))))
+        // Whatever the answer says, it joins again.
+        try story.answer(.offsetCommit(OffsetCommitResponse()), at: 3012)
+        #expect(story.told.last == .revoked && story.last == .joinGroup)
+    }
+
+    @Test func aMemberThatProcessedNothingOrCannotCommitJoinsAgainAllTheSame() throws {
+        var idle = try stable(commitsOnRevoke: true)
+        try rebalance(&idle, at: 3005)
+        idle.step(.processed([:]), at: 3010)
+        #expect(idle.told.last == .revoked && idle.last == .joinGroup)
+
+        var cut = try stable(commitsOnRevoke: true)
+        try rebalance(&cut, at: 3005)
+        cut.step(
+            .processed([NamedPartition("a", 0): CommittedOffset(offset: Offset(21))]), at: 3010)
+        let token = try #require(cut.sent.last).token
+        cut.step(.failed(token, .unreachable("h:9092")), at: 3011)
+        #expect(cut.told.last == .revoked)
+        cut.step(.tick, at: 9000)
+        #expect(cut.last == .findCoordinator)
+        // A member that the group has forgotten has nothing that it may commit.
+        var forgotten = try stable(commitsOnRevoke: true)
+        forgotten.step(.tick, at: 3005)
+        var beat = HeartbeatResponse()
+        beat.errorCode = ErrorCode.unknownMemberId.rawValue
+        try forgotten.answer(.heartbeat(beat), at: 3010)
+        #expect(forgotten.told.last == .revoked)
     }
 
     @Test func aMemberThatTheGroupForgotBeginsAnew() throws {

@@ -9,7 +9,9 @@ enum ConsumeCommand {
         path: ["consume"], summary: "Print records",
         details: """
             Follows the topics until it is interrupted, or to -e, -c or the end of @TIME:@TIME.
-            With --group the group's offsets are where it begins and are committed.
+            With --group the group's offsets are where it begins and are committed: every five
+            seconds, at the end, and before a rebalance takes partitions away. With -e a member
+            that gets no partition ends at once.
 
               millrace consume clicks --offset earliest -e -f '%t-%p@%o %k %v\\n'
               millrace consume clicks --offset @2026-01-31T00:00:00Z:@2026-02-01T00:00:00Z
@@ -212,13 +214,19 @@ struct ConsumeRun {
     /// Reads as a member of a group.
     func follow(group: String) throws(CLIError) {
         _ = try partitions()
-        let consumer = try open(group: GroupSettings(groupID: group))
+        var membership = GroupSettings(groupID: group)
+        membership.commitsOnRevoke = true
+        let consumer = try open(group: membership)
         let topics = topics
         try blocking { () async throws(ClientError) in try await consumer.subscribe(topics) }
         var nextCommit = ContinuousClock.now + Self.commitInterval
         while !printer.isFull, !Interrupt.isSet {
             try turn(consumer, [:])
-            if invocation.has("exit"), !consumer.assignment.isEmpty, consumer.isAtEnd { break }
+            if invocation.has("exit"), consumer.isAtEnd { break }
+            if invocation.has("exit"), consumer.isMember, consumer.assignment.isEmpty {
+                Terminal.note("group \(group) has no partition for this member: others read them")
+                break
+            }
             guard ContinuousClock.now >= nextCommit else { continue }
             try commit(consumer)
             nextCommit = ContinuousClock.now + Self.commitInterval

@@ -7,7 +7,9 @@ internal import Synchronization
 /// Reads records: of partitions that it is assigned, or as a member of a group, of those that the
 /// group gives it. One task polls at a time; the other calls may come from any.
 ///
-/// Fetching goes on between polls, up to `bufferBytes`. Nothing is committed but by `commit`.
+/// Fetching goes on between polls, up to `bufferBytes`. Nothing is committed but by `commit`, and
+/// with `GroupSettings.commitsOnRevoke` before a rebalance: what earlier polls gave, once there was
+/// another.
 package final class Consumer: Sendable {
     private let thread: ClientThread<ConsumerDriver>
     private let inbox: Inbox
@@ -69,6 +71,7 @@ package final class Consumer: Sendable {
         max limit: Int = 500, timeout: Duration = .seconds(1)
     ) async throws(ClientError) -> [ConsumerRecord] {
         var mayWait = true
+        inbox.beginPoll()
         let contexts = CodecContexts()
         while true {
             guard !isClosed.load(ordering: .acquiring) else { throw .closed }
@@ -99,6 +102,9 @@ package final class Consumer: Sendable {
 
     /// The partitions that are read now.
     package var assignment: Set<NamedPartition> { inbox.assigned }
+
+    /// Whether the group has given this consumer its share, which may be no partition at all.
+    package var isMember: Bool { inbox.isMember }
 
     /// Whether everything was polled that there was when the brokers were last asked.
     package var isAtEnd: Bool { inbox.isAtEnd }

@@ -112,7 +112,12 @@ final class ConsumerDriver {
                 }
             }
         case .assigned(let committed, _): begin(committed)
-        case .revoked: assign([:])
+        case .revoking:
+            stepMember(
+                .processed(inbox.processed.mapValues { CommittedOffset(offset: $0) }))
+        case .revoked:
+            assign([:])
+            inbox.setMember(false)
         case .committed(let ticket, let error): commits.removeValue(forKey: ticket)?(error)
         case .located(let node, let host, let port): router.locate(node, host: host, port: port)
         case .stopped(let error): inbox.fail(error)
@@ -136,6 +141,7 @@ final class ConsumerDriver {
             }
         }
         assign(starts)
+        inbox.setMember(true)
     }
 
     private func schedule(_ deadline: Instant, _ body: @escaping () -> Void) -> LoopTimerID? {

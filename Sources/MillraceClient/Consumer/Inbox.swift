@@ -11,6 +11,9 @@ final class Inbox: Sendable {
         var restNext = Offset.zero
         /// What the user has had of each partition: the offset to go on from.
         var positions: [NamedPartition: Offset] = [:]
+        /// The same as of the last poll's begin: who polls again has processed what came before.
+        var processed: [NamedPartition: Offset] = [:]
+        var isMember = false
         var assigned: Set<NamedPartition> = []
         var ended: Set<NamedPartition> = []
         var error: ClientError?
@@ -91,6 +94,15 @@ final class Inbox: Sendable {
     /// Where the user stands in each partition that it has had records of.
     var positions: [NamedPartition: Offset] { state.withLock { $0.positions } }
 
+    /// What the user is done with: what earlier polls gave, once there is another.
+    var processed: [NamedPartition: Offset] { state.withLock { $0.processed } }
+
+    /// A poll begins.
+    func beginPoll() { state.withLock { $0.processed = $0.positions } }
+
+    /// Whether the group has said which partitions it gives, if only that it gives none.
+    var isMember: Bool { state.withLock { $0.isMember } }
+
     /// The partitions that are read.
     var assigned: Set<NamedPartition> { state.withLock { $0.assigned } }
 
@@ -109,6 +121,11 @@ final class Inbox: Sendable {
             $0.ended.remove(fetched.partition)
             $0.fetched.append(fetched)
         }
+        wake(nil)
+    }
+
+    func setMember(_ isMember: Bool) {
+        state.withLock { $0.isMember = isMember }
         wake(nil)
     }
 
@@ -156,6 +173,7 @@ extension Inbox.State {
         fetched = kept
         if let partition = rest.first?.partition, isDropped(partition) { rest = [] }
         positions = positions.filter { !isDropped($0.key) }
+        processed = processed.filter { !isDropped($0.key) }
         ended = ended.filter { !isDropped($0) }
         if let decoding, isDropped(decoding) { self.decoding = nil }
         return dropped

@@ -5,11 +5,15 @@ internal import MillraceProtocol
 /// beats, joins again when told to, leaves. One per subscribed consumer; owned by its loop.
 ///
 /// Rebalances are eager: all partitions are given back (`revoked`) before it joins again, and come
-/// (`assigned`) with what the group has committed of them.
+/// (`assigned`) with what the group has committed of them. With `commitsOnRevoke` it asks first how
+/// far they were processed (`revoking`) and commits that under its old generation, which the
+/// coordinator takes until the group has a new one: the next owner begins there.
 package struct GroupMember {
     package enum Event {
         case subscribed([String])
         case commit(ticket: UInt64, [NamedPartition: CommittedOffset])
+        /// The answer to `revoking`, at once: the next records to be processed.
+        case processed([NamedPartition: CommittedOffset])
         case leave
         case answered(RequestToken, ClientResponse)
         case failed(RequestToken, ClientError)
@@ -20,6 +24,8 @@ package struct GroupMember {
         case send(RequestToken, RequestTarget, ClientRequest)
         /// A member with these partitions; nil where the group has committed nothing.
         case assigned([NamedPartition: Offset?], generation: Int32)
+        /// Partitions are about to be revoked: the runner says how far they were processed.
+        case revoking
         case revoked
         case committed(ticket: UInt64, ClientError?)
         case left
@@ -33,6 +39,8 @@ package struct GroupMember {
         case idle
         case finding, joining, counting, syncing, loading
         case stable
+        /// Commits before it gives its partitions back.
+        case handingOver
         case leaving, left, stopped
     }
 
@@ -66,7 +74,8 @@ package struct GroupMember {
         case .subscribed(let names):
             guard phase != .left, phase != .stopped, phase != .leaving else { return }
             topics = names.sorted()
-            if phase == .idle { phase = .finding } else { rejoin(at: now, into: &effects) }
+            if phase == .idle { phase = .finding } else { giveBack(at: now, into: &effects) }
+        case .processed(let offsets): handOver(offsets, at: now, into: &effects)
         case .commit(let ticket, let offsets): commit(ticket, offsets, into: &effects)
         case .leave: leave(into: &effects)
         case .answered(let token, let response):
@@ -220,6 +229,7 @@ package struct GroupMember {
         guard token == asked else { return }
         asked = nil
         switch (phase, response) {
+        case (.handingOver, _): rejoin(at: now, into: &effects)
         case (.finding, .findCoordinator(let answer)): found(answer, at: now, into: &effects)
         case (.joining, .joinGroup(let answer)): joined(answer, at: now, into: &effects)
         case (.counting, .metadata(let answer)): counted(answer, into: &effects)
@@ -343,7 +353,7 @@ package struct GroupMember {
     ) {
         switch code {
         case .none: attempts = 0
-        case .rebalanceInProgress: rejoin(at: now, into: &effects)
+        case .rebalanceInProgress: giveBack(at: now, into: &effects)
         case .illegalGeneration, .unknownMemberId:
             // Whoever we were, the group goes on without: begin as a new member.
             if code == .unknownMemberId { memberID = "" }
@@ -364,6 +374,26 @@ package struct GroupMember {
         attempts += 1
         notBefore = now + settings.backoff.delay(attempt: attempts, random: &random)
         if coordinator == nil, phase == .stable { phase = .finding }
+    }
+
+    /// Joins again, after a commit if one is wanted and a member may still commit.
+    private mutating func giveBack(at now: Instant, into effects: inout [Effect]) {
+        guard phase != .handingOver else { return }
+        guard settings.commitsOnRevoke, phase == .stable, coordinator != nil else {
+            return rejoin(at: now, into: &effects)
+        }
+        phase = .handingOver
+        heartbeat = nil
+        effects.append(.revoking)
+    }
+
+    private mutating func handOver(
+        _ offsets: [NamedPartition: CommittedOffset], at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        guard phase == .handingOver, asked == nil else { return }
+        guard let coordinator, !offsets.isEmpty else { return rejoin(at: now, into: &effects) }
+        ask(.node(coordinator), commitRequest(offsets), into: &effects)
     }
 
     private mutating func rejoin(at now: Instant, into effects: inout [Effect]) {
@@ -394,6 +424,7 @@ package struct GroupMember {
         }
         guard error.isRetriable else { return stop(error, into: &effects) }
         coordinator = nil
+        if phase == .handingOver { rejoin(at: now, into: &effects) }
         later(at: now)
     }
 
@@ -415,13 +446,17 @@ package struct GroupMember {
             effects.append(.committed(ticket: ticket, error))
             return
         }
+        lastToken += 1
+        commits[lastToken] = ticket
+        effects.append(.send(lastToken, .node(coordinator), commitRequest(offsets)))
+    }
+
+    private func commitRequest(_ offsets: [NamedPartition: CommittedOffset]) -> ClientRequest {
         var request = OffsetCommitRequest(of: settings.groupID, offsets)
         request.generationIdOrMemberEpoch = generation
         request.memberId = memberID
         request.groupInstanceId = settings.instanceID
-        lastToken += 1
-        commits[lastToken] = ticket
-        effects.append(.send(lastToken, .node(coordinator), .offsetCommit(request)))
+        return .offsetCommit(request)
     }
 
     private mutating func committed(

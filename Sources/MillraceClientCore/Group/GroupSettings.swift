@@ -8,6 +8,8 @@ package struct GroupSettings: Equatable, Sendable {
     package var sessionTimeoutMs: Int32 = 45_000
     package var rebalanceTimeoutMs: Int32 = 300_000
     package var heartbeatInterval: Duration = .seconds(3)
+    /// Whether what was processed is committed before a rebalance takes partitions back.
+    package var commitsOnRevoke = false
     package var backoff = Backoff()
 
     package init(groupID: String) { self.groupID = groupID }
