@@ -189,4 +189,35 @@ import Testing
         await second.close()
         await producer.close()
     }
+
+    @Test func aRebalanceCommitsWhatEarlierPollsGave() async throws {
+        let admin = try await Admin.open(try plaintext())
+        try await admin.createTopic("handed", partitions: 1)
+        let producer = try await Producer.open(try plaintext())
+        let sent = (0..<10).map { (number: Int) -> ProducerRecord in
+            ProducerRecord(topic: "handed", partition: 0, value: [UInt8(number)])
+        }
+        for result in try await producer.send(sent) { _ = try result.get() }
+        await producer.close()
+        var settings = ConsumerSettings()
+        settings.reset = .earliest
+        var group = GroupSettings(groupID: "handers")
+        group.heartbeatInterval = .milliseconds(200)
+        group.commitsOnRevoke = true
+        let first = try await Consumer.open(try plaintext(), settings, group: group)
+        try await first.subscribe(["handed"])
+        #expect(try await read(first, 10).count == 10)
+        // Who polls again is done with what the last poll gave.
+        _ = try await first.poll(timeout: .milliseconds(10))
+        let second = try await Consumer.open(try plaintext(), settings, group: group)
+        try await second.subscribe(["handed"])
+        for _ in 0..<100 where !second.isMember {
+            #expect(try await second.poll(timeout: .milliseconds(100)).isEmpty)
+        }
+        let committed = try await admin.committedOffsets(of: "handers")
+        #expect(
+            committed.values.map(\.offset) == [Offset(10)], "nobody committed but the rebalance")
+        for consumer in [first, second] { await consumer.close() }
+        await admin.close()
+    }
 }
