@@ -192,7 +192,7 @@ import Testing
 
     @Test func aRebalanceCommitsWhatEarlierPollsGave() async throws {
         let admin = try await Admin.open(try plaintext())
-        try await admin.createTopic("handed", partitions: 1)
+        try await admin.createTopic(NewTopic("handed", partitions: 1))
         let producer = try await Producer.open(try plaintext())
         let sent = (0..<10).map { (number: Int) -> ProducerRecord in
             ProducerRecord(topic: "handed", partition: 0, value: [UInt8(number)])
