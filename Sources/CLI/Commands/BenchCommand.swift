@@ -19,7 +19,7 @@ enum BenchCommand {
 
     /// Records that are handed to the producer at once.
     private static let handedOver = 1000
-    private static let pollMax = 20_000
+    private static let pollMax = 10_000
 
     static let all: [Command] = [
         Command(
@@ -55,6 +55,8 @@ enum BenchCommand {
         settings.codec = invocation.text("compression").flatMap(CompressionCodec.init) ?? .none
         settings.deliveryTimeout = invocation.timeout
         settings.batchBytes = 512 << 10
+        // More would be memory that is touched for the first time, not speed.
+        settings.bufferBytes = 8 << 20
         return settings
     }
 
@@ -103,7 +105,8 @@ enum BenchCommand {
         let limit = invocation.integer("records") ?? .max
         let (client, timeout) = (try invocation.clientSettings(), invocation.timeout)
         var settings = ConsumerSettings()
-        settings.partitionBytes = 8 << 20
+        // What is read ahead is memory that is touched for the first time.
+        settings.bufferBytes = 8 << 20
         let wanted = settings
         let began = ContinuousClock.now
         let (count, bytes) = try blocking { () async throws(ClientError) in

@@ -44,10 +44,9 @@ enum RecordDecoder {
         _ header: RecordBatchHeader, _ batch: UnsafeRawBufferPointer, _ fetched: FetchedRecords,
         _ contexts: CodecContexts, into records: inout [ConsumerRecord]
     ) throws(RecordsError) {
-        let found = try RecordPayload.withRecords(
+        try RecordPayload.withRecords(
             of: header, in: batch, contexts: contexts, limit: inflatedMax
-        ) { payload throws(RecordsError) -> [ConsumerRecord] in
-            var found: [ConsumerRecord] = []
+        ) { payload throws(RecordsError) in
             var iterator = RecordIterator(payload: payload, count: header.recordCount)
             while let view = try iterator.next() {
                 let offset = header.baseOffset + Int64(view.offsetDelta)
@@ -56,14 +55,12 @@ enum RecordDecoder {
                     header.attributes.isLogAppendTime
                     ? header.maxTimestamp.rawValue
                     : header.baseTimestamp.rawValue &+ view.timestampDelta
-                found.append(
+                records.append(
                     ConsumerRecord(
                         partition: fetched.partition, offset: offset, timestamp: Timestamp(time),
                         key: view.key.map(Array.init), value: view.value.map(Array.init),
                         headers: view.headerCount > 0 ? try view.headers() : []))
             }
-            return found
         }
-        records += found
     }
 }

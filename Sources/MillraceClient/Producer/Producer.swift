@@ -57,10 +57,10 @@ package final class Producer: Sendable {
     /// Hands records over and returns as soon as they have room; `flush` tells how they fared.
     /// - Throws: `.closed`.
     package func enqueue(_ records: [ProducerRecord]) async throws(ClientError) {
-        for part in parts(records) {
-            try await buffer.admit(part.reduce(0) { $0 + $1.byteCount })
+        for (part, size) in ProducerRecord.parts(of: records, bytesMax: partBytes) {
+            try await buffer.admit(size)
             let tickets = [UInt64](repeating: 0, count: part.count)
-            thread.post { $0.append(Array(part), tickets: tickets) }
+            thread.post { $0.append(Self.some(part, of: records), tickets: tickets) }
         }
     }
 
@@ -70,11 +70,11 @@ package final class Producer: Sendable {
         _ records: [ProducerRecord]
     ) async throws(ClientError) -> [Result<RecordPosition, ClientError>] {
         var results: [Result<RecordPosition, ClientError>] = []
-        for part in parts(records) {
-            try await buffer.admit(part.reduce(0) { $0 + $1.byteCount })
+        for (part, size) in ProducerRecord.parts(of: records, bytesMax: partBytes) {
+            try await buffer.admit(size)
             results += await withCheckedContinuation { continuation in
                 let tickets = buffer.tickets(for: part.count, continuation)
-                thread.post { $0.append(Array(part), tickets: tickets) }
+                thread.post { $0.append(Self.some(part, of: records), tickets: tickets) }
             }
         }
         return results
@@ -111,19 +111,10 @@ package final class Producer: Sendable {
         return summary
     }
 
-    /// Splits what is handed over, so that no part takes much of the buffer.
-    private func parts(_ records: [ProducerRecord]) -> [ArraySlice<ProducerRecord>] {
-        var parts: [ArraySlice<ProducerRecord>] = []
-        var start = 0
-        var size = 0
-        for (index, record) in records.enumerated() {
-            if index > start, index - start == 1000 || size + record.byteCount > partBytes {
-                parts.append(records[start..<index])
-                (start, size) = (index, 0)
-            }
-            size += record.byteCount
-        }
-        if start < records.count { parts.append(records[start...]) }
-        return parts
+    /// All of them as they are, which is what most callers hand over, or a copy of some.
+    private static func some(
+        _ part: Range<Int>, of records: [ProducerRecord]
+    ) -> [ProducerRecord] {
+        part == records.indices ? records : Array(records[part])
     }
 }

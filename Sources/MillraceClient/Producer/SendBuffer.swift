@@ -92,20 +92,19 @@ extension SendBuffer.State {
     ) -> ([SendBuffer.Waiter], [CheckedContinuation<Void, Never>]) {
         var done: [SendBuffer.Waiter] = []
         bytes -= delivery.byteCount
-        for (index, ticket) in delivery.tickets.enumerated() {
+        switch delivery.result {
+        case .success: summary.delivered += delivery.tickets.count
+        case .failure(let error):
+            summary.failed += delivery.tickets.count
+            if summary.firstError == nil { summary.firstError = error }
+        }
+        // 0: nobody waits for it.
+        for (index, ticket) in delivery.tickets.enumerated() where ticket != 0 {
+            guard var waiter = waiters.removeValue(forKey: ticket >> 24) else { continue }
             let result = delivery.result.map { base in
                 RecordPosition(
                     partition: delivery.partition,
                     offset: base == .none ? .none : base + Int64(index))
-            }
-            switch result {
-            case .success: summary.delivered += 1
-            case .failure(let error):
-                summary.failed += 1
-                if summary.firstError == nil { summary.firstError = error }
-            }
-            guard ticket != 0, var waiter = waiters.removeValue(forKey: ticket >> 24) else {
-                continue
             }
             waiter.results[Int(ticket & 0xFF_FFFF)] = result
             waiter.left -= 1

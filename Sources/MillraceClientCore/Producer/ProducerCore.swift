@@ -27,14 +27,26 @@ package struct ProducerCore {
 
     private struct Call {
         var node: NodeID
-        var partitions: [NamedPartition]
+        /// Places of the partitions' queues.
+        var places: [Int]
+    }
+
+    /// Where records of one topic go that follow each other: each thing is looked up once.
+    private struct Cursor {
+        let topic: String
+        let partitionCount: Int32
+        /// For records without a key.
+        var chosen: Int32?
+        var last: (index: Int32, place: Int)?
     }
 
     package let settings: ProducerSettings
     private var metadata: MetadataCache
-    private var queues: [NamedPartition: PartitionQueue] = [:]
+    /// Of the partitions that have had records; each keeps its place.
+    private var queues: [PartitionQueue] = []
+    private var places: [NamedPartition: Int] = [:]
     /// Records of topics whose partitions are not known yet.
-    private var unplaced: [String: PendingBatch] = [:]
+    private var unplaced: [String: UnplacedRecords] = [:]
     private var sticky: [String: Int32] = [:]
     private var calls: [RequestToken: Call] = [:]
     private var inFlight: [NodeID: Int] = [:]
@@ -65,8 +77,11 @@ package struct ProducerCore {
         switch event {
         case .appended(let records, let tickets, let timestamp):
             precondition(records.count == tickets.count, "each record has a ticket")
-            for (record, ticket) in zip(records, tickets) {
-                append(record, ticket, timestamp, at: now, into: &effects)
+            var start = 0
+            while start < records.count {
+                let run = Self.run(in: records, from: start)
+                append(run, of: records, tickets, timestamp, at: now, into: &effects)
+                start = run.upperBound
             }
         case .answered(let token, let response):
             answered(token, response, at: now, into: &effects)
@@ -88,13 +103,13 @@ package struct ProducerCore {
         if isNumbering, producer.id < 0, idToken == nil, !queues.isEmpty {
             next = min(next, idNotBefore)
         }
-        for (partition, queue) in queues {
+        for queue in queues {
             // What lacks a leader or an id goes on with the answer that brings it.
-            let lacksID = isNumbering && producer.id < 0 && queue.batches.first?.sealed == nil
-            if metadata.leader(of: partition) != nil, !lacksID {
+            let lacksID = isNumbering && producer.id < 0 && queue.first?.sealed == nil
+            if metadata.leader(of: queue.name) != nil, !lacksID {
                 next = min(next, queue.deadline(linger: isFlushing ? .zero : settings.linger))
             }
-            if let first = queue.batches.first {
+            if let first = queue.first {
                 next = min(next, first.since + settings.deliveryTimeout)
             }
         }
@@ -104,88 +119,132 @@ package struct ProducerCore {
 
     // MARK: gathering
 
+    /// The records from `start` on that are of one topic.
+    private static func run(in records: [ProducerRecord], from start: Int) -> Range<Int> {
+        var end = start + 1
+        while end < records.count, records[end].topic == records[start].topic { end += 1 }
+        return start..<end
+    }
+
+    /// Takes a run of records.
     private mutating func append(
-        _ record: ProducerRecord, _ ticket: UInt64, _ timestamp: Timestamp, at now: Instant,
-        into effects: inout [Effect]
+        _ run: Range<Int>, of records: [ProducerRecord], _ tickets: [UInt64],
+        _ timestamp: Timestamp, at now: Instant, into effects: inout [Effect]
     ) {
-        var record = record
-        if record.timestamp == .none { record.timestamp = timestamp }
-        let size = record.byteCount
-        guard bufferedBytes + size <= settings.bufferBytes else {
-            let partition = NamedPartition(record.topic, record.partition ?? -1)
-            effects.append(
-                .delivered(
-                    Delivery(
-                        partition: partition, tickets: [ticket], byteCount: size,
-                        result: .failure(.bufferFull))))
+        let topic = records[run.lowerBound].topic
+        metadata.want(topic)
+        guard unplaced[topic] == nil, var cursor = cursor(of: topic) else {
+            for index in run {
+                let record = records[index]
+                let size = record.byteCount
+                guard admit(record, size, tickets[index], into: &effects) else { continue }
+                unplaced[topic, default: UnplacedRecords(since: now)]
+                    .add(record, tickets[index], size, timestamp)
+            }
             return
+        }
+        for index in run {
+            // One copy of each: more would count.
+            let record = records[index]
+            let size = record.byteCount
+            guard admit(record, size, tickets[index], into: &effects) else { continue }
+            put(
+                record, tickets[index], size, timestamp, since: now, at: now, &cursor,
+                into: &effects)
+        }
+        sticky[topic] = cursor.chosen
+    }
+
+    /// - Returns: whether the record has room; it is refused if not.
+    private mutating func admit(
+        _ record: ProducerRecord, _ size: Int, _ ticket: UInt64,
+        into effects: inout [Effect]
+    ) -> Bool {
+        guard bufferedBytes + size <= settings.bufferBytes else {
+            let delivery = Delivery(
+                partition: NamedPartition(record.topic, record.partition ?? -1), tickets: [ticket],
+                byteCount: size, result: .failure(.bufferFull))
+            effects.append(.delivered(delivery))
+            return false
         }
         bufferedBytes += size
-        metadata.want(record.topic)
-        guard unplaced[record.topic] == nil,
-            let count = metadata.partitionCount(of: record.topic)
-        else {
-            unplaced[record.topic, default: PendingBatch(since: now)].add(record, ticket, size)
-            return
-        }
-        put(record, ticket, size, among: count, since: now, at: now, into: &effects)
+        return true
+    }
+
+    /// Nil while the topic's partitions are not known.
+    private func cursor(of topic: String) -> Cursor? {
+        guard let count = metadata.partitionCount(of: topic) else { return nil }
+        return Cursor(
+            topic: topic, partitionCount: count,
+            chosen: sticky[topic].flatMap { $0 < count ? $0 : nil })
     }
 
     private mutating func put(
-        _ record: ProducerRecord, _ ticket: UInt64, _ size: Int, among count: Int32,
-        since: Instant, at now: Instant, into effects: inout [Effect]
+        _ record: ProducerRecord, _ ticket: UInt64, _ size: Int, _ timestamp: Timestamp,
+        since: Instant, at now: Instant, _ cursor: inout Cursor, into effects: inout [Effect]
     ) {
-        let index = partition(for: record, among: count)
-        let name = NamedPartition(record.topic, index)
-        guard index >= 0, index < count else {
+        let index = partition(for: record, &cursor)
+        guard index >= 0, index < cursor.partitionCount else {
             let error = ClientError.refused(
-                .unknownTopicOrPartition, "\(record.topic) has \(count) partitions")
-            return settle(name, [ticket], size, since, at: now, .failure(error), into: &effects)
+                .unknownTopicOrPartition,
+                "\(cursor.topic) has \(cursor.partitionCount) partitions")
+            return settle(
+                NamedPartition(cursor.topic, index), [ticket], size, now - since, .failure(error),
+                into: &effects)
         }
-        var queue = queues.removeValue(forKey: name) ?? PartitionQueue()
-        var batch: PendingBatch
-        if let last = queue.batches.last, last.sealed == nil,
-            last.byteCount + size <= settings.batchBytes,
-            let open = queue.batches.popLast()
-        {
-            batch = open
+        let place: Int
+        if let last = cursor.last, last.index == index {
+            place = last.place
         } else {
-            // The next batch without a key goes elsewhere (KIP-480).
-            if !queue.batches.isEmpty { sticky[record.topic] = nil }
-            batch = PendingBatch(since: since)
+            place = self.place(of: NamedPartition(cursor.topic, index))
+            cursor.last = (index, place)
         }
-        batch.add(record, ticket, size)
-        queue.batches.append(batch)
-        queues[name] = queue
+        let isBehind = queues[place].add(
+            record, ticket, size, timestamp, batchBytes: settings.batchBytes, since: since)
+        // The next batch without a key goes elsewhere (KIP-480).
+        if isBehind { cursor.chosen = nil }
     }
 
-    private mutating func partition(for record: ProducerRecord, among count: Int32) -> Int32 {
+    private mutating func partition(
+        for record: ProducerRecord, _ cursor: inout Cursor
+    ) -> Int32 {
         if let partition = record.partition { return partition }
         if let key = record.key {
-            return key.withUnsafeBytes { Hashes.partition(forKey: $0, count: count) }
+            return key.withUnsafeBytes {
+                Hashes.partition(forKey: $0, count: cursor.partitionCount)
+            }
         }
-        if let chosen = sticky[record.topic], chosen < count { return chosen }
-        let chosen = Int32.random(in: 0..<count, using: &random)
-        sticky[record.topic] = chosen
+        if let chosen = cursor.chosen { return chosen }
+        let chosen = Int32.random(in: 0..<cursor.partitionCount, using: &random)
+        cursor.chosen = chosen
         return chosen
+    }
+
+    private mutating func place(of partition: NamedPartition) -> Int {
+        if let place = places[partition] { return place }
+        let place = queues.count
+        places[partition] = place
+        queues.append(PartitionQueue(partition))
+        return place
     }
 
     /// Gives partitions to records whose topic has become known.
     private mutating func place(at now: Instant, into effects: inout [Effect]) {
         for topic in unplaced.keys.sorted() {
-            if let count = metadata.partitionCount(of: topic) {
+            if var cursor = cursor(of: topic) {
                 guard let batch = unplaced.removeValue(forKey: topic) else { continue }
                 for (record, ticket) in zip(batch.records, batch.tickets) {
                     put(
-                        record, ticket, record.byteCount, among: count, since: batch.since,
-                        at: now, into: &effects)
+                        record, ticket, record.byteCount, record.timestamp, since: batch.since,
+                        at: now, &cursor, into: &effects)
                 }
+                sticky[topic] = cursor.chosen
             } else if let error = metadata.topics[topic]?.error, error != .none,
                 !error.isRetriable, let batch = unplaced.removeValue(forKey: topic)
             {
                 settle(
-                    NamedPartition(topic, -1), batch, at: now, .failure(.refused(error, topic)),
-                    into: &effects)
+                    NamedPartition(topic, -1), batch.tickets, batch.byteCount, now - batch.since,
+                    .failure(.refused(error, topic)), into: &effects)
             }
         }
     }
@@ -214,22 +273,20 @@ package struct ProducerCore {
     }
 
     private mutating func drain(at now: Instant, into effects: inout [Effect]) {
-        let ready = queues.filter {
-            $0.value.isReady(
+        let ready = queues.indices.filter {
+            queues[$0].isReady(
                 at: now, linger: settings.linger, batchBytes: settings.batchBytes,
                 flushing: isFlushing)
         }
         guard !ready.isEmpty else { return }
-        var byLeader: [NodeID: [NamedPartition]] = [:]
-        for partition in ready.keys.sorted() {
-            guard let leader = metadata.leader(of: partition) else {
+        var byLeader: [NodeID: [Int]] = [:]
+        for place in ready {
+            guard let leader = metadata.leader(of: queues[place].name) else {
                 metadata.invalidate()
                 continue
             }
-            if isNumbering, producer.id < 0, queues[partition]?.batches.first?.sealed == nil {
-                continue
-            }
-            byLeader[leader, default: []].append(partition)
+            if isNumbering, producer.id < 0, queues[place].first?.sealed == nil { continue }
+            byLeader[leader, default: []].append(place)
         }
         for leader in byLeader.keys.sorted() {
             var rest = (byLeader[leader] ?? [])[...]
@@ -242,16 +299,21 @@ package struct ProducerCore {
 
     /// Sends the first batches of as many partitions as a request holds.
     private mutating func send(
-        _ rest: inout ArraySlice<NamedPartition>, to leader: NodeID, into effects: inout [Effect]
+        _ rest: inout ArraySlice<Int>, to leader: NodeID, into effects: inout [Effect]
     ) {
+        var call = Call(node: leader, places: [])
         var records: [(NamedPartition, [UInt8])] = []
         var size = 0
-        while let partition = rest.first, let bytes = seal(partition) {
+        let stamp = isNumbering ? producer : .none
+        while let place = rest.first,
+            let bytes = queues[place].seal(stamp, codec: settings.codec, contexts: contexts)
+        {
             guard records.isEmpty || size + bytes.count <= settings.requestBytes else { break }
             rest.removeFirst()
             size += bytes.count
-            records.append((partition, bytes))
-            queues[partition]?.isInFlight = true
+            call.places.append(place)
+            records.append((queues[place].name, bytes))
+            queues[place].isInFlight = true
         }
         var request = ProduceRequest()
         request.acks = settings.acks
@@ -269,18 +331,8 @@ package struct ProducerCore {
         }
         let token = token()
         inFlight[leader, default: 0] += 1
-        calls[token] = Call(node: leader, partitions: records.map(\.0))
+        calls[token] = call
         effects.append(.send(token, .node(leader), .produce(request)))
-    }
-
-    /// The bytes of a partition's first batch, closed now if it was open.
-    private mutating func seal(_ partition: NamedPartition) -> [UInt8]? {
-        guard let first = queues[partition]?.batches.first else { return nil }
-        if first.sealed == nil {
-            let stamp = isNumbering ? producer : .none
-            queues[partition]?.seal(stamp, codec: settings.codec, contexts: contexts)
-        }
-        return queues[partition]?.batches.first?.sealed?.bytes
     }
 
     // MARK: answers
@@ -311,27 +363,28 @@ package struct ProducerCore {
         into effects: inout [Effect]
     ) {
         guard let call = finish(token) else { return }
-        var left = Set(call.partitions)
+        var left = Dictionary(
+            uniqueKeysWithValues: call.places.map { (queues[$0].name, $0) })
         for topic in answer.responses {
             for part in topic.partitionResponses {
                 let partition = NamedPartition(topic.name, part.index)
-                guard left.remove(partition) != nil else { continue }
+                guard let place = left.removeValue(forKey: partition) else { continue }
                 let code = ErrorCode(rawValue: part.errorCode)
                 if code == .none || code == .duplicateSequenceNumber {
                     // A duplicate was written by an earlier attempt: that is what was asked for.
-                    succeed(partition, Offset(part.baseOffset), at: now, into: &effects)
+                    succeed(place, Offset(part.baseOffset), at: now, into: &effects)
                 } else {
                     let error = ClientError.refused(code, part.errorMessage ?? "\(partition)")
-                    fail(partition, error, at: now, into: &effects)
+                    fail(place, error, at: now, into: &effects)
                 }
             }
         }
-        for partition in left.sorted() {
+        for (partition, place) in left.sorted(by: { $0.value < $1.value }) {
             if settings.acks == 0 {
-                succeed(partition, .none, at: now, into: &effects)
+                succeed(place, .none, at: now, into: &effects)
                 continue
             }
-            fail(partition, .malformed("no answer for \(partition)"), at: now, into: &effects)
+            fail(place, .malformed("no answer for \(partition)"), at: now, into: &effects)
         }
     }
 
@@ -341,13 +394,13 @@ package struct ProducerCore {
         if metadata.failed(token) { return }
         if token == idToken { return noID(error, at: now, into: &effects) }
         guard let call = finish(token) else { return }
-        for partition in call.partitions { fail(partition, error, at: now, into: &effects) }
+        for place in call.places { fail(place, error, at: now, into: &effects) }
     }
 
     private mutating func finish(_ token: RequestToken) -> Call? {
         guard let call = calls.removeValue(forKey: token) else { return nil }
         inFlight[call.node, default: 1] -= 1
-        for partition in call.partitions { queues[partition]?.isInFlight = false }
+        for place in call.places { queues[place].isInFlight = false }
         return call
     }
 
@@ -359,56 +412,60 @@ package struct ProducerCore {
         idAttempts += 1
         idNotBefore = now + settings.backoff.delay(attempt: idAttempts, random: &random)
         guard !error.isRetriable else { return }
-        for partition in queues.keys.sorted() where queues[partition]?.isInFlight == false {
-            giveUp(partition, error, at: now, into: &effects)
+        for place in queues.indices where !queues[place].isInFlight {
+            giveUp(place, error, at: now, into: &effects)
         }
     }
 
     private mutating func succeed(
-        _ partition: NamedPartition, _ offset: Offset, at now: Instant,
+        _ place: Int, _ offset: Offset, at now: Instant,
         into effects: inout [Effect]
     ) {
-        guard let batch = queues[partition]?.batches.popFirst() else { return }
-        settle(partition, batch, at: now, .success(offset), into: &effects)
+        guard let batch = queues[place].popFirst() else { return }
+        settle(
+            queues[place].name, batch.tickets, batch.byteCount, now - batch.since,
+            .success(offset), into: &effects)
     }
 
     /// The first batch of a partition failed: it is repeated later, or given up.
     private mutating func fail(
-        _ partition: NamedPartition, _ error: ClientError, at now: Instant,
+        _ place: Int, _ error: ClientError, at now: Instant,
         into effects: inout [Effect]
     ) {
         if error.isStaleMetadata { metadata.invalidate() }
-        guard var batch = queues[partition]?.batches.popFirst() else { return }
+        guard var batch = queues[place].popFirst() else { return }
         guard error.isRetriable else {
-            queues[partition]?.batches.prepend(batch)
-            return giveUp(partition, error, at: now, into: &effects)
+            queues[place].prepend(batch)
+            return giveUp(place, error, at: now, into: &effects)
         }
         batch.sealed?.attempts += 1
         let attempt = batch.sealed?.attempts ?? 1
-        queues[partition]?.batches.prepend(batch)
-        queues[partition]?.notBefore =
+        queues[place].prepend(batch)
+        queues[place].notBefore =
             now + settings.backoff.delay(attempt: attempt, random: &random)
     }
 
     private mutating func giveUp(
-        _ partition: NamedPartition, _ error: ClientError, at now: Instant,
+        _ place: Int, _ error: ClientError, at now: Instant,
         into effects: inout [Effect]
     ) {
-        guard let batch = queues[partition]?.batches.popFirst() else { return }
+        guard let batch = queues[place].popFirst() else { return }
         // Its sequence will never come: a later one would be out of order.
-        if batch.sealed?.isNumbered == true, queues[partition]?.producer.id == producer.id {
+        if batch.sealed?.isNumbered == true, queues[place].producer.id == producer.id {
             producer = .none
         }
-        settle(partition, batch, at: now, .failure(error), into: &effects)
+        settle(
+            queues[place].name, batch.tickets, batch.byteCount, now - batch.since,
+            .failure(error), into: &effects)
     }
 
     private mutating func expire(at now: Instant, into effects: inout [Effect]) {
-        for partition in queues.keys.sorted() {
-            while let queue = queues[partition], !queue.isInFlight,
-                let first = queue.batches.first, now >= first.since + settings.deliveryTimeout
+        for place in queues.indices {
+            while !queues[place].isInFlight, let first = queues[place].first,
+                now >= first.since + settings.deliveryTimeout
             {
-                giveUp(
-                    partition, .timedOut("delivery to \(partition)"), at: now, into: &effects)
+                let error = ClientError.timedOut("delivery to \(queues[place].name)")
+                giveUp(place, error, at: now, into: &effects)
             }
         }
         for topic in unplaced.keys.sorted() {
@@ -419,35 +476,21 @@ package struct ProducerCore {
             let known = metadata.topics[topic]?.error ?? .none
             let error: ClientError =
                 known == .none ? .timedOut("metadata of \(topic)") : .refused(known, topic)
-            settle(NamedPartition(topic, -1), batch, at: now, .failure(error), into: &effects)
+            settle(
+                NamedPartition(topic, -1), batch.tickets, batch.byteCount, now - batch.since,
+                .failure(error), into: &effects)
         }
     }
 
     private mutating func settle(
-        _ partition: NamedPartition, _ batch: PendingBatch, at now: Instant,
+        _ partition: NamedPartition, _ tickets: [UInt64], _ size: Int, _ latency: Duration,
         _ result: Result<Offset, ClientError>, into effects: inout [Effect]
-    ) {
-        settle(
-            partition, batch.tickets, batch.byteCount, batch.since, at: now, result, into: &effects)
-    }
-
-    private mutating func settle(
-        _ partition: NamedPartition, _ tickets: [UInt64], _ size: Int, _ since: Instant,
-        at now: Instant, _ result: Result<Offset, ClientError>, into effects: inout [Effect]
     ) {
         bufferedBytes -= size
         effects.append(
             .delivered(
                 Delivery(
-                    partition: partition, tickets: tickets, byteCount: size, latency: now - since,
+                    partition: partition, tickets: tickets, byteCount: size, latency: latency,
                     result: result)))
-    }
-}
-
-extension PendingBatch {
-    mutating func add(_ record: ProducerRecord, _ ticket: UInt64, _ size: Int) {
-        records.append(record)
-        tickets.append(ticket)
-        byteCount += size
     }
 }

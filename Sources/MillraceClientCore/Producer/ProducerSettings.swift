@@ -54,6 +54,27 @@ package struct ProducerRecord: Equatable, Sendable {
     package var byteCount: Int {
         BatchBuilder.bytesMax(key: key?.count ?? 0, value: value?.count ?? 0, headers: headers)
     }
+
+    /// Splits records so that none of the parts takes much of a buffer.
+    /// - Parameter bytesMax: of a part, unless its only record takes more.
+    /// - Returns: the parts in order, and what each takes.
+    package static func parts(
+        of records: [ProducerRecord], bytesMax: Int
+    ) -> [(range: Range<Int>, byteCount: Int)] {
+        var parts: [(Range<Int>, Int)] = []
+        var start = 0
+        var size = 0
+        for index in records.indices {
+            let own = records[index].byteCount
+            if index > start, index - start == 1000 || size + own > bytesMax {
+                parts.append((start..<index, size))
+                (start, size) = (index, 0)
+            }
+            size += own
+        }
+        if start < records.count { parts.append((start..<records.count, size)) }
+        return parts
+    }
 }
 
 /// What became of some records of one partition that travelled together.

@@ -57,7 +57,10 @@ package struct BatchBuilder: ~Copyable {
     package static func bytesMax(
         key: Int, value: Int, headers: [RecordHeader] = []
     ) -> Int {
-        headers.reduce(key + value + 36) { $0 + $1.key.utf8.count + ($1.value?.count ?? 0) + 10 }
+        guard !headers.isEmpty else { return key + value + 36 }
+        return headers.reduce(key + value + 36) {
+            $0 + $1.key.utf8.count + ($1.value?.count ?? 0) + 10
+        }
     }
 
     /// Adds a record. Offsets and timestamps may fall, but not by more than a delta can hold.
@@ -126,10 +129,12 @@ package struct BatchBuilder: ~Copyable {
     /// - Parameters:
     ///   - level: of the codec; nil is Kafka's default.
     ///   - maxTimestamp: overrides the records' own, for LogAppendTime.
+    ///   - producer: who is known only now.
     package consuming func finish(
         codec: CompressionCodec = .none, level: Int32? = nil, contexts: CodecContexts? = nil,
-        maxTimestamp override: Timestamp? = nil
+        maxTimestamp override: Timestamp? = nil, producer late: BatchProducer? = nil
     ) -> [UInt8] {
+        let producer = late ?? self.producer
         let attributes = BatchAttributes(
             codec: codec, isLogAppendTime: isLogAppendTime, isTransactional: isTransactional,
             isControl: isControl)
