@@ -3,12 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/uio.h>
-
-long millrace_read_cached(int descriptor, void *buffer, size_t count, int64_t position) {
-    struct iovec vector = {buffer, count};
-    return preadv2(descriptor, &vector, 1, position, RWF_NOWAIT);
-}
 
 void millrace_describe_error(int code, char *buffer, size_t size) {
     const char *name = strerrordesc_np(code);

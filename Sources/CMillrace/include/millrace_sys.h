@@ -1,4 +1,4 @@
-// What Glibc's module does not show to Swift: epoll, eventfd, timerfd, sendfile, accept4, preadv2, statx.
+// What Glibc's module does not show to Swift: epoll, eventfd, timerfd, sendfile, accept4, statx.
 #pragma once
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -7,10 +7,6 @@
 #include <sys/timerfd.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/// Reads what the page cache holds: −1 with EAGAIN if it would wait for the disk, EOPNOTSUPP where
-/// the file system cannot tell.
-long millrace_read_cached(int descriptor, void *buffer, size_t count, int64_t position);
 
 /// The system's words for an error number, ended by 0.
 void millrace_describe_error(int code, char *buffer, size_t size);

@@ -57,9 +57,6 @@ package protocol OpenFile: AnyObject, Sendable {
     /// Reads until `buffer` is full or the file ends; the number of bytes read.
     func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int64)
         throws(FileFault) -> Int
-    /// The same from the page cache alone: nil if it would wait for the disk.
-    func readCached(into buffer: UnsafeMutableRawBufferPointer, at position: Int64)
-        throws(FileFault) -> Int?
     /// Writes all bytes.
     func write(_ bytes: UnsafeRawBufferPointer, at position: Int64) throws(FileFault)
     func size() throws(FileFault) -> Int64

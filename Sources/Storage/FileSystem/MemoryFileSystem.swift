@@ -388,12 +388,6 @@ private final class MemoryFile: OpenFile {
     /// The system's EINVAL.
     private static let invalidArgument: Int32 = 22
 
-    func readCached(
-        into buffer: UnsafeMutableRawBufferPointer, at position: Int64
-    ) throws(FileFault) -> Int? {
-        try read(into: buffer, at: position)
-    }
-
     func write(_ bytes: UnsafeRawBufferPointer, at position: Int64) throws(FileFault) {
         try fileSystem.write(bytes, to: content, at: position, path: path)
     }

@@ -169,17 +169,6 @@ private final class PosixFile: OpenFile {
         return done
     }
 
-    func readCached(
-        into buffer: UnsafeMutableRawBufferPointer, at position: Int64
-    ) throws(FileFault) -> Int? {
-        guard let base = buffer.baseAddress else { return 0 }
-        let count = millrace_read_cached(number, base, buffer.count, position)
-        if count >= 0 { return count }
-        if errno == EAGAIN { return nil }
-        if errno == EOPNOTSUPP || errno == EINTR { return try read(into: buffer, at: position) }
-        throw FileFault(operation: "read", path: path, code: errno)
-    }
-
     func write(_ bytes: UnsafeRawBufferPointer, at position: Int64) throws(FileFault) {
         guard let base = bytes.baseAddress else { return }
         var done = 0

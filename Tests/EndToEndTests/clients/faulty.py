@@ -27,10 +27,11 @@ class FaultyNode:
             file.writelines(line + "\n" for line in lines)
         os.rename(self.faults + ".new", self.faults)
 
-    def local(self, verb, *more):
+    def local(self, verb, *more, status=0):
         command = [self.program, "local", verb, "--dir", self.cluster, *more]
-        return subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, timeout=60, env=self.environment).stdout
+        result = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, env=self.environment, check=False)
+        assert result.returncode == status, f"local {verb}: {result.returncode}"
+        return result.stdout
 
     def log_lines(self, text):
         with open(self.node["log_file"], encoding="utf-8") as file:
