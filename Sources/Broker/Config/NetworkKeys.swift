@@ -29,7 +29,7 @@ enum NetworkKeys {
         socket.send.buffer.bytes|int|102400|read-only|-|high
           SO_SNDBUF of clients' connections; -1: the system's (not set: 262144, told as 102400).
         socket.receive.buffer.bytes|int|102400|read-only|-|high
-          SO_RCVBUF of clients' connections; -1 leaves it to the system.
+          SO_RCVBUF of clients' connections; -1, and where it is not set, leaves it to the system.
         socket.request.max.bytes|int|104857600|read-only|[1,...]|high
           The largest request that is read; a larger one closes its connection.
         socket.listen.backlog.size|int|50|read-only|[1,...]|medium

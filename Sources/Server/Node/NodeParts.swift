@@ -198,9 +198,14 @@ struct NodeParts {
             connections.frameBytesMax = Int32(clamping: network.requestBytesMax)
             connections.idleMax = network.idle
             connections.unsentBytesMax = network.unsentBytesMax
-            // Kafka's default of 100 KiB was measured to be no better than what is used here.
-            let isSet = settings.config.explicit["socket.send.buffer.bytes"] != nil
-            if isSet { connections.sendBufferBytes = Int32(clamping: network.sendBufferBytes) }
+            // Kafka's defaults of 100 KiB were measured to be no better than what is used here.
+            let isSet = settings.config.explicit
+            if isSet["socket.send.buffer.bytes"] != nil {
+                connections.sendBufferBytes = Int32(clamping: network.sendBufferBytes)
+            }
+            if isSet["socket.receive.buffer.bytes"] != nil {
+                connections.receiveBufferBytes = Int32(clamping: network.receiveBufferBytes)
+            }
             connections.budget = budget
             connections.quota = quota
             connections.counters = counters
