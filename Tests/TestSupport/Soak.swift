@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// Long runs happen only under `make soak MINUTES=n`.
 package enum Soak {
@@ -23,7 +24,12 @@ package enum Soak {
         let start = ContinuousClock.now
         var (seed, reported) = (first, start)
         repeat {
-            try await round(seed)
+            do {
+                try await round(seed)
+            } catch {
+                Issue.record("\(name): seed \(seed): \(error)")
+                throw error
+            }
             seed += 1
             guard ContinuousClock.now - reported > .seconds(60) else { continue }
             reported = .now

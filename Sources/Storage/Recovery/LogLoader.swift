@@ -258,7 +258,11 @@ struct LogLoader {
         if cut > 0 {
             log.bytesCut += cut
             try folder.guarded { () throws(FileFault) in
-                try segment.log.open().truncate(to: outcome.validBytes)
+                let file = try segment.log.open()
+                try file.truncate(to: outcome.validBytes)
+                // What was cut must not come back under what is written in its place, should power
+                // fail once more: a sound batch may have stood behind a torn one.
+                try file.sync()
             }
         }
         segment.reset(size: outcome.validBytes)
