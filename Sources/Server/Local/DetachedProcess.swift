@@ -52,6 +52,18 @@ enum DetachedProcess {
         return line.split(separator: "\0").contains { $0 == argument }
     }
 
+    /// Whether a process that was signalled still gives back what it held: its memory and command
+    /// line go first, its files and locks with the last of its threads.
+    static func isEnding(_ id: Int32) -> Bool {
+        guard let line = LocalFiles.text(of: "/proc/\(id)/cmdline"), line.isEmpty,
+            let state = LocalFiles.text(of: "/proc/\(id)/stat")
+        else { return false }
+        // The fields follow the name, which may hold anything, in parentheses: the first is the
+        // state, the eighteenth how many threads there are.
+        let fields = state.split(separator: ")").last?.split(separator: " ") ?? []
+        return fields.first != "Z" || fields.count > 17 && (Int(fields[17]) ?? 0) > 1
+    }
+
     /// Our own executable.
     static func ownProgram() throws(CommandError) -> String {
         try LocalFiles.absolute("/proc/self/exe")

@@ -286,11 +286,15 @@ package struct LocalCluster {
         let wanted = try chosen(only)
         let died = wanted.filter { hasPidFile($0) && processID($0) == nil }
         let asked = wanted.filter { processID($0) != nil }
+        var ending: [Int32: Int32] = [:]
         for id in asked {
-            if let running = processID(id) { Glibc.kill(running, graceful ? SIGTERM : SIGKILL) }
+            ending[id] = processID(id)
+            if let running = ending[id] { Glibc.kill(running, graceful ? SIGTERM : SIGKILL) }
         }
         for id in wanted {
-            while let running = processID(id) {
+            while let running = processID(id)
+                ?? ending[id].flatMap({ DetachedProcess.isEnding($0) ? $0 : nil })
+            {
                 guard ContinuousClock.now < deadline else {
                     throw CommandError(
                         "node \(id) (process \(running)) has not ended yet: its log is "

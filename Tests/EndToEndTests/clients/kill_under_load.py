@@ -60,7 +60,7 @@ def local(verb):
     subprocess.run([options.millrace, "local", verb, "--dir", options.dir], check=True, timeout=90, stdout=subprocess.DEVNULL)
 
 
-sender = threading.Thread(target=produce)
+sender = threading.Thread(target=produce, daemon=True)
 sender.start()
 for kill in range(options.kills):
     before = len(acknowledged)
