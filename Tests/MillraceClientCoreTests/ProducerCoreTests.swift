@@ -98,6 +98,24 @@ import Testing
         #expect(story.core.isIdle)
     }
 
+    /// A simulator goes on from a state more than once.
+    @Test func copiesOfAProducerDoNotShareTheirOpenBatches() throws {
+        var story = Story { $0.linger = .milliseconds(10) }
+        try story.begin()
+        story.append(1, ticket: 1, at: 3)
+        var copy = story
+        copy.append(2, ticket: 2, at: 4)
+        story.step(.tick, at: 20)
+        copy.step(.tick, at: 20)
+        #expect(story.produced.last?.request.header?.recordCount == 2)
+        #expect(copy.produced.last?.request.header?.recordCount == 3)
+        story.append(3, ticket: 3, at: 21)
+        story.answer(0, at: 22)
+        story.step(.tick, at: 40)
+        #expect(story.produced.last?.request.header?.recordCount == 1)
+        #expect(copy.produced.count == 1)
+    }
+
     @Test func oneBatchOfAPartitionIsOnItsWay() throws {
         var story = Story { $0.batchBytes = 50 }
         try story.begin(leaders: [1, 1])

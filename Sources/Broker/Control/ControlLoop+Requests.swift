@@ -110,7 +110,13 @@ extension ControlLoop {
     }
 
     private var preparation: ConfigChangePreparation {
-        ConfigChangePreparation(nodeID: identity.settings.nodeID, sink: sink)
+        let nodeID = identity.settings.nodeID
+        let view = MetadataView(
+            image: staged, clusterID: identity.clusterID, nodeID: nodeID,
+            fixed: identity.settings.config)
+        let certificates = CertificateCheck(
+            view: view.config, listeners: identity.settings.listeners, problem: problemOfTLS)
+        return ConfigChangePreparation(nodeID: nodeID, sink: sink, certificates: certificates)
     }
 
     private mutating func createMissing(_ names: [String], at now: Moment) {

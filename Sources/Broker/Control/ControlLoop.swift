@@ -54,6 +54,7 @@ package struct ControlLoop {
     private var delta = ClusterDelta()
     var random: any RandomNumberGenerator & Sendable
     let sink: LogSink
+    let problemOfTLS: @Sendable (TLSSettings) -> String?
     var effects: [ControlEffect] = []
     private var waiting = Deque<(end: Offset, completion: Completion)>()
     /// How far each shard has taken up the metadata.
@@ -83,15 +84,17 @@ package struct ControlLoop {
     /// - Parameters:
     ///   - image: what the snapshot holds that `raft` recovered from.
     ///   - sink: whose loggers' levels are settings of the broker.
+    ///   - problemOfTLS: why certificates that are to be set cannot be used; nil if they can.
     package init(
         _ identity: ControlIdentity, raft: RaftNode, image: ClusterImage,
-        random: some RandomNumberGenerator & Sendable, sink: LogSink
+        random: some RandomNumberGenerator & Sendable, sink: LogSink,
+        problemOfTLS: @escaping @Sendable (TLSSettings) -> String?
     ) {
         self.identity = identity
         self.raft = raft
         (staged, published) = (image, image)
         self.random = random
-        self.sink = sink
+        (self.sink, self.problemOfTLS) = (sink, problemOfTLS)
         applied = Array(repeating: .none, count: identity.shardCount)
         controller = Controller(
             settings: identity.controllerSettings,

@@ -2,7 +2,7 @@ package import MillraceBase
 package import MillraceProtocol
 
 /// What a broker itself answers of a request to change settings before the rest goes to the
-/// controller: malformed parts, its own read-only settings, and its loggers.
+/// controller: malformed parts, its own certificates, which it alone can read, and its loggers.
 package struct ConfigChangePreparation {
     /// Kafka's numbers of the operations.
     package enum Operation: Int8, Sendable {
@@ -25,8 +25,12 @@ package struct ConfigChangePreparation {
 
     private let nodeID: NodeID
     private let sink: LogSink
+    private let certificates: CertificateCheck?
 
-    package init(nodeID: NodeID, sink: LogSink) { (self.nodeID, self.sink) = (nodeID, sink) }
+    /// - Parameter certificates: what looks at changes of this broker's own TLS; nil: nothing does.
+    package init(nodeID: NodeID, sink: LogSink, certificates: CertificateCheck? = nil) {
+        (self.nodeID, self.sink, self.certificates) = (nodeID, sink, certificates)
+    }
 
     /// A resource, as both kinds of request have it.
     private struct Key: Hashable {
@@ -55,7 +59,15 @@ package struct ConfigChangePreparation {
             if key.type == ConfigResourceType.brokerLogger.rawValue {
                 return changeLoggers(resource, validateOnly: request.validateOnly)
             }
-            return nil
+            return unusable(key) { values in
+                for config in resource.configs {
+                    switch Operation(rawValue: config.configOperation) {
+                    case .set: values[config.name] = config.value
+                    case .delete: values[config.name] = nil
+                    default: break
+                    }
+                }
+            }
         }
     }
 
@@ -76,7 +88,10 @@ package struct ConfigChangePreparation {
                     "AlterConfigs is deprecated and does not support the "
                         + "resource type BROKER_LOGGER.")
             }
-            return nil
+            return unusable(key) { values in
+                values = Dictionary(
+                    resource.configs.map { ($0.name, $0.value ?? "") }, uniquingKeysWith: { $1 })
+            }
         }
     }
 
@@ -88,6 +103,14 @@ package struct ConfigChangePreparation {
             return Outcome(.invalidRequest, "Unknown resource type \(key.type)")
         }
         return nil
+    }
+
+    /// Refuses TLS settings that this broker cannot use, so that they are never stored.
+    private func unusable(_ key: Key, _ change: (inout [String: String]) -> Void) -> Outcome? {
+        guard let certificates, key.type == ConfigResourceType.broker.rawValue,
+            key.name == String(nodeID.rawValue)
+        else { return nil }
+        return certificates.refusal(after: change).map { Outcome(.invalidRequest, $0) }
     }
 
     private static func nullValues(_ names: [String]) -> Outcome {

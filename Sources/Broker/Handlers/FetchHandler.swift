@@ -62,17 +62,24 @@ extension Shard {
         finish(operation)
     }
 
+    /// Partitions in the order in which they were named first; of one that was named twice the last
+    /// words hold, as Kafka's map has it.
     private func targets(of request: FetchRequest, version: Int16) -> [FetchTarget] {
         var targets: [FetchTarget] = []
+        var places: [FetchTargetKey: Int] = [:]
         for topic in request.topics {
             for partition in topic.partitions {
-                targets.append(
-                    FetchTarget(
-                        topicName: topic.topic, topicID: TopicID(topic.topicId),
-                        partition: partition.partition, offset: partition.fetchOffset,
-                        bytesMax: partition.partitionMaxBytes,
-                        currentLeaderEpoch: partition.currentLeaderEpoch,
-                        lastFetchedEpoch: partition.lastFetchedEpoch))
+                let target = FetchTarget(
+                    topicName: topic.topic, topicID: TopicID(topic.topicId),
+                    partition: partition.partition, offset: partition.fetchOffset,
+                    bytesMax: partition.partitionMaxBytes,
+                    currentLeaderEpoch: partition.currentLeaderEpoch,
+                    lastFetchedEpoch: partition.lastFetchedEpoch)
+                if let place = places.updateValue(targets.count, forKey: target.key) {
+                    (places[target.key], targets[place]) = (place, target)
+                } else {
+                    targets.append(target)
+                }
             }
         }
         return targets

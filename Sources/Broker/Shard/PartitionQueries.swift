@@ -138,7 +138,9 @@ extension Shard {
             return (-1, log.startOffset.rawValue, epoch)
         case -5, -6: return (-1, -1, -1)  // nothing is on tiered storage, nor on its way
         case -3:
-            guard let found = try log.offsetOfMaxTimestamp() else { return (-1, -1, -1) }
+            // What a failure of this node could still take away is not told.
+            guard let found = try log.offsetOfMaxTimestamp(), found.offset < partition.highWatermark
+            else { return (-1, -1, -1) }
             return (found.timestamp.rawValue, found.offset.rawValue, found.leaderEpoch.rawValue)
         default:
             let found = try log.offset(

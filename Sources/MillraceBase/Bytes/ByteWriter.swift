@@ -34,6 +34,14 @@ package struct ByteWriter: ~Copyable {
 
     deinit { memory.deallocate() }
 
+    /// Another writer that holds the same bytes in memory of its own.
+    package borrowing func copy() -> ByteWriter {
+        var copy = ByteWriter(capacity: capacity)
+        copy.memory.copyMemory(from: memory, byteCount: count)
+        (copy.count, copy.splices, copy.source) = (count, splices, source)
+        return copy
+    }
+
     /// Forgets what was written and keeps the memory.
     @inlinable
     package mutating func reset() {

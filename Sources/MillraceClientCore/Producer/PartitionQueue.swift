@@ -9,25 +9,12 @@ struct SealedBatch {
     var attempts = 0
 }
 
-/// The records of a batch that is still open, encoded as they come: what a batch is written into
-/// cannot be copied, so copies of a core share it, and only one of them may go on.
+/// The records of a batch that is still open, encoded as they come. Only `PendingBatch` has one,
+/// and takes a copy before it changes what another copy of the core holds too.
 private final class OpenRecords {
-    private var builder: BatchBuilder?
+    var builder: BatchBuilder?
 
-    init() { builder = BatchBuilder() }
-
-    func add(_ record: ProducerRecord, _ timestamp: Timestamp) {
-        builder?.append(
-            timestamp: record.timestamp == .none ? timestamp : record.timestamp, key: record.key,
-            value: record.value, headers: record.headers)
-    }
-
-    /// The records' batch as the log has it; once.
-    func close(
-        _ producer: BatchProducer, _ codec: CompressionCodec, _ contexts: CodecContexts
-    ) -> [UInt8] {
-        builder.take()?.finish(codec: codec, contexts: contexts, producer: producer) ?? []
-    }
+    init(_ builder: consuming BatchBuilder?) { self.builder = consume builder }
 }
 
 /// Records of one partition in one batch, open or closed.
@@ -41,7 +28,7 @@ struct PendingBatch {
 
     init(since: Instant) {
         self.since = since
-        open = OpenRecords()
+        open = OpenRecords(BatchBuilder())
     }
 
     /// How many records there are.
@@ -51,18 +38,30 @@ struct PendingBatch {
     mutating func add(
         _ record: ProducerRecord, _ ticket: UInt64, _ size: Int, _ timestamp: Timestamp
     ) {
-        open?.add(record, timestamp)
+        own()
+        open?.builder?.append(
+            timestamp: record.timestamp == .none ? timestamp : record.timestamp, key: record.key,
+            value: record.value, headers: record.headers)
         tickets.append(ticket)
         byteCount += size
+    }
+
+    /// Sees to it that no copy of this batch has the same open records.
+    private mutating func own() {
+        guard !isKnownUniquelyReferenced(&open), let shared = open else { return }
+        open = OpenRecords(shared.builder?.copy())
     }
 
     /// Closes the batch under `producer`, or nobody's.
     fileprivate mutating func seal(
         _ producer: BatchProducer, codec: CompressionCodec, contexts: CodecContexts
     ) -> [UInt8] {
-        let bytes = open?.close(producer, codec, contexts) ?? []
-        precondition(!bytes.isEmpty, "a batch is closed once")
+        own()
+        guard let builder = open?.builder.take() else {
+            preconditionFailure("a batch is closed once")
+        }
         open = nil
+        let bytes = builder.finish(codec: codec, contexts: contexts, producer: producer)
         sealed = SealedBatch(bytes: bytes, isNumbered: producer.id >= 0)
         return bytes
     }

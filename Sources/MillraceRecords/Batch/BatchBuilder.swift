@@ -49,6 +49,18 @@ package struct BatchBuilder: ~Copyable {
         }
     }
 
+    private init(copying other: borrowing BatchBuilder) {
+        writer = other.writer.copy()
+        (baseOffset, leaderEpoch, producer) = (other.baseOffset, other.leaderEpoch, other.producer)
+        (isTransactional, isControl) = (other.isTransactional, other.isControl)
+        isLogAppendTime = other.isLogAppendTime
+        (baseTimestamp, maxTimestamp) = (other.baseTimestamp, other.maxTimestamp)
+        (lastOffsetDelta, count) = (other.lastOffsetDelta, other.count)
+    }
+
+    /// Another builder with the same records.
+    package borrowing func copy() -> BatchBuilder { BatchBuilder(copying: self) }
+
     /// Bytes so far, header included, uncompressed.
     package var byteCount: Int { writer.count }
     package var isEmpty: Bool { count == 0 }

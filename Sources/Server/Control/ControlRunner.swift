@@ -158,8 +158,19 @@ package final class ControlRunner: Sendable {
             bootstrap: try store.bootstrapRecords() ?? Bootstrap.records())
         let loop = ControlLoop(
             identity, raft: RaftNode(config: config, recovery: found.recovery),
-            image: found.image, random: generator, sink: log.sink)
+            image: found.image, random: generator, sink: log.sink,
+            problemOfTLS: Self.problem)
         return (store, loop)
+    }
+
+    /// Why TLS settings cannot be used, from trying them.
+    @Sendable private static func problem(_ settings: Broker.TLSSettings) -> String? {
+        do throws(NetError) {
+            _ = try TLSContext(MillraceNet.TLSSettings(settings), role: .server)
+            return nil
+        } catch {
+            return error.description
+        }
     }
 
     /// Does what the loop asks, until it asks nothing more. On the thread alone.

@@ -29,7 +29,7 @@ private struct Driven {
         loop = ControlLoop(
             identity, raft: RaftNode(config: config, recovery: RaftRecovery()),
             image: ClusterImage(), random: SeededGenerator(seed: 7),
-            sink: LogSink(capture: { _ in }))
+            sink: LogSink(capture: { _ in }), problemOfTLS: { _ in nil })
     }
 
     /// Takes a step; what is to be persisted waits for `persist`.

@@ -82,6 +82,14 @@ struct FetchTests {
         }
     }
 
+    @Test func aPartitionThatIsNamedTwiceIsAnsweredOnce() throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t")
+        _ = try harness.produce("t", ["a"])
+        try harness.fetch("t", partitions: [0, 0, 0])
+        #expect(try harness.fetched() == ["a"])
+    }
+
     // MARK: sessions
 
     private func fetch(

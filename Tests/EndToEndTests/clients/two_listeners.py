@@ -30,6 +30,8 @@ def resolve_here(host, port, *more, **named):
 socket.getaddrinfo = resolve_here
 
 from kafka import KafkaConsumer, KafkaProducer  # noqa: E402
+from kafka.admin import ConfigResource, KafkaAdminClient  # noqa: E402
+from kafka.errors import KafkaError  # noqa: E402
 
 
 def free_port(family, host):
@@ -47,11 +49,7 @@ def main():
     for arguments in (["ca"], ["node", "external", "--host", OUTSIDE[0]]):
         subprocess.run(
             [options.millrace, "cert", *arguments, "--dir", certificates], check=True, stdout=subprocess.DEVNULL)
-    pem = os.path.join(options.dir, "external.pem")
-    with open(pem, "w", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="ascii") as file:
-        for part in ("external.key", "external.crt"):
-            with open(os.path.join(certificates, part), encoding="ascii") as source:
-                file.write(source.read())
+    pem = key_and_chain(certificates, "external")
     network[INSIDE] = ("127.0.0.1", free_port(socket.AF_INET, "127.0.0.1"))
     network[OUTSIDE] = ("::1", free_port(socket.AF_INET6, "::1"))
     settings = {
@@ -65,7 +63,9 @@ def main():
         node = subprocess.Popen([options.millrace, "server", "--config", options.config, *overrides], stderr=file)
     try:
         wait_until_served(node, log)
-        story(os.path.join(certificates, "ca.crt"))
+        ca = os.path.join(certificates, "ca.crt")
+        story(ca)
+        change_certificate(options.millrace, certificates, ca)
     except BaseException:
         with open(log, encoding="utf-8") as file:
             print(file.read())
@@ -74,6 +74,50 @@ def main():
         node.send_signal(signal.SIGTERM)
         assert node.wait(20) == 0, "the node stops in good order"
     print("two listeners: ok")
+
+
+def key_and_chain(certificates, name):
+    """A file with key and certificates, as ssl.keystore.location of type PEM takes it."""
+    pem = os.path.join(certificates, f"{name}.pem")
+    with open(pem, "w", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="ascii") as file:
+        for part in (f"{name}.key", f"{name}.crt"):
+            with open(os.path.join(certificates, part), encoding="ascii") as source:
+                file.write(source.read())
+    return pem
+
+
+def change_certificate(millrace, certificates, ca):
+    """A dynamic keystore is refused, and not stored, if it cannot be used; else new connections get it."""
+    issue = [millrace, "cert", "node", "--dir", certificates, "--host", OUTSIDE[0]]
+    subprocess.run([*issue, "next"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*issue, "old", "--not-before", "-9", "--days", "3"], check=True, stdout=subprocess.DEVNULL)
+    location = "listener.name.external.ssl.keystore.location"
+    served = certificate(ca)
+    wrong = os.path.join(certificates, "nowhere.pem")
+    for file, reason in ((wrong, "nowhere.pem"), (key_and_chain(certificates, "old"), "expired at")):
+        refused = set_config(location, file)
+        assert reason in refused and "InvalidRequest" in refused, refused
+    set_config(location, key_and_chain(certificates, "next"))
+    deadline = time.monotonic() + 10
+    while certificate(ca) == served:
+        assert time.monotonic() < deadline, "the new certificate is not served"
+        time.sleep(0.05)
+
+
+def set_config(key, value):
+    admin = KafkaAdminClient(bootstrap_servers="%s:%d" % INSIDE)
+    try:
+        return repr(admin.alter_configs([ConfigResource("BROKER", "1", configs={key: value})], raise_on_unknown=False))
+    except KafkaError as error:
+        return repr(error)
+    finally:
+        admin.close()
+
+
+def certificate(ca):
+    context = ssl.create_default_context(cafile=ca)
+    with socket.create_connection(OUTSIDE, 5) as plain, context.wrap_socket(plain, server_hostname=OUTSIDE[0]) as tls:
+        return tls.getpeercert(binary_form=True)
 
 
 def wait_until_served(node, log):
