@@ -36,6 +36,37 @@ import Testing
         }
     }
 
+    /// Others take and give back the node's memory at any moment, also between two looks of one
+    /// burst.
+    @Test func framesKeepTheirOrderWhileTheMemoryOfRequestsFillsAndEmpties() throws {
+        let budget = MemoryBudget(limit: 1 << 20)
+        var settings = ConnectionSettings()
+        settings.budget = budget
+        let (loop, port) = try server(settings)
+        defer { loop.stop() }
+        let isDone = Atomic<Bool>(false)
+        let others = try WorkerThread(name: "others") {
+            while !isDone.load(ordering: .relaxed) {
+                budget.keep(budget.limit)
+                budget.drop(budget.limit)
+            }
+        }
+        defer {
+            isDone.store(true, ordering: .relaxed)
+            others.join()
+        }
+        let client = try TestSocket(port: port)
+        for round in 0..<40 {
+            var all: [UInt8] = []
+            for index in 0..<500 { all += framed(pattern(index % 90, seed: index + round)) }
+            try client.send(all)
+            for index in 0..<500 {
+                let answer = try client.receiveFrame()
+                try #require(answer == pattern(index % 90, seed: index + round))
+            }
+        }
+    }
+
     @Test func anEmptyFrameIsAFrame() throws {
         let (loop, port) = try server()
         defer { loop.stop() }

@@ -143,6 +143,8 @@ extension Shard {
             }
         }
         operation.awaited = remote.count
+        // What comes while the other shards read must not be missed.
+        if waits, !remote.isEmpty { watch(&operation, id) }
         fetches.waiting[id] = operation
         for (shard, items) in remote.sorted(by: { $0.key < $1.key }) {
             post(

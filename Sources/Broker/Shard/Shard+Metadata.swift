@@ -14,8 +14,13 @@ extension Shard {
         for topic in update.changed { apply(topic, update.view) }
         if isFirst, identity.index == 0 { tidyDirectory() }
         // Start offset and recovery point of a partition that is gone must not be found again by
-        // another of its name.
-        if isFirst || !update.deleted.isEmpty { writeCheckpoints() }
+        // another of its name: before that takes anything they are off the disk.
+        if isFirst || hasReopened || removedNames.count > Self.removedNamesMax {
+            writeCheckpoints(isUrgent: true)
+            (hasReopened, removedNames) = (false, [])
+        } else if !update.deleted.isEmpty {
+            writeCheckpoints()
+        }
         control(.metadataApplied(shard: identity.index, through: update.view.offset))
     }
 
@@ -34,7 +39,7 @@ extension Shard {
             }
             let isOurs = partition.leader == identity.settings.nodeID
             let id = TopicPartition(topic: update.id, index: partition.index)
-            let shard = Self.owner(of: id, among: identity.count)
+            let shard = Self.owner(of: update.name, partition.index, among: identity.count)
             entry.partitions[place].leader = partition.leader
             entry.partitions[place].leaderEpoch = partition.leaderEpoch
             entry.partitions[place].shard = isOurs ? shard : nil
@@ -90,11 +95,14 @@ extension Shard {
             }
             let partition = try Partition(
                 id: id, name: name, log: log, leaderEpoch: epoch, inSyncMin: inSyncMin)
+            if removedNames.contains(name) { hasReopened = true }
+            unopened.remove(name)
             let slot = put(partition, config.appendRules(partitionName: name))
             if topic.name == InternalTopic.consumerOffsets { coordinatorElected(id.index, slot) }
             return slot
         } catch {
             noteStorage(error)
+            if existing == nil { unopened.insert("\(topic.name)-\(id.index)") }
             return existing
         }
     }
@@ -150,6 +158,9 @@ extension Shard {
         guard let index = topics.index(id: id), let entry = topics[index] else { return }
         topics.remove(index)
         for case let slot? in entry.partitions.map(\.slot) { remove(slot) }
+        for partition in entry.partitions where partition.slot == nil {
+            unopened.remove("\(entry.name)-\(partition.id.index)")
+        }
         topicDeleted(entry.name)
     }
 
@@ -171,6 +182,7 @@ extension Shard {
         partition.abandonAll(into: &partitionEffects)
         runPartitionEffects(slot)
         partitions[slot.index] = nil
+        removedNames.insert(partition.name)
         do throws(StorageError) {
             let delay = Duration.milliseconds(partition.log.config.fileDeleteDelayMs)
             let path = try partition.log.markForDeletion(Uuid.random(using: &folderIDs))

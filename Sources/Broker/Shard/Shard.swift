@@ -44,6 +44,13 @@ package final class Shard {
     var partitions: [Partition?] = []
     /// Slots of deleted partitions, to be used again.
     var freeSlots: [PartitionSlot] = []
+    /// Folders of deleted partitions, of which a checkpoint on disk may still speak.
+    var removedNames: Set<String> = []
+    static let removedNamesMax = 10_000
+    /// One of these names has a new log.
+    var hasReopened = false
+    /// Partitions whose logs could not be opened.
+    var unopened: Set<String> = []
     /// Rules of each partition's topic, beside `partitions`.
     var rules: [AppendRules] = []
     private var connections: [ShardConnection?] = []
@@ -90,13 +97,12 @@ package final class Shard {
 
     deinit { releaseHeld() }
 
-    /// The shard that has a partition.
-    package static func owner(of partition: TopicPartition, among count: Int) -> Int {
+    /// The shard that has a partition. It is told by the name, as the folder's is: where a topic
+    /// is deleted and made again, one shard sees both, in their order.
+    package static func owner(of topic: String, _ partition: Int32, among count: Int) -> Int {
         guard count > 1 else { return 0 }
-        let mixed =
-            (partition.topic.uuid.low ^ UInt64(UInt32(bitPattern: partition.index)))
-            &* 0x9E37_79B9_7F4A_7C15
-        return Int(mixed >> 32) % count
+        let hash = Array(topic.utf8).withUnsafeBytes { Hashes.murmur2($0) }
+        return (Int(UInt32(bitPattern: hash)) + Int(max(0, partition))) % count
     }
 
     package func step(_ event: ShardEvent, at now: Moment, into effects: inout [ShardEffect]) {
@@ -312,7 +318,9 @@ package final class Shard {
     private func written(_ slot: PartitionSlot, _ append: StagedAppend, _ fault: FileFault?) {
         // A partition that was deleted meanwhile: its waiters were told.
         guard let partition = partition(slot) else { return }
-        if let fault {
+        // Once the directory is offline nothing counts as written: one append of several may have
+        // succeeded after the one that failed.
+        if let fault = fault ?? identity.directory.offlineCause {
             fail(fault, of: partition, slot)
         } else {
             partition.written(append, into: &partitionEffects)

@@ -45,7 +45,8 @@ package enum ShardEffect {
     /// Remove a deleted partition's folder on a disk thread, after a delay.
     case removeTree(path: String, FileSystemReference, after: Duration)
     /// Write checkpoints on a disk thread.
-    case checkpoint(LogDirectory, DirectoryCheckpoints)
+    /// If it is urgent, at once: the next event must find it on disk.
+    case checkpoint(LogDirectory, DirectoryCheckpoints, isUrgent: Bool)
     /// Other limits and certificates hold for connections that come from now on.
     case configureNetwork(DynamicNetwork)
     /// Tell `.tick` at this time at the latest.

@@ -96,8 +96,9 @@ extension Shard {
         }
     }
 
-    func writeCheckpoints() {
-        effects.append(.checkpoint(identity.directory, checkpoints()))
+    /// - Parameter isUrgent: they are on disk before the next event.
+    func writeCheckpoints(isUrgent: Bool = false) {
+        effects.append(.checkpoint(identity.directory, checkpoints(), isUrgent: isUrgent))
     }
 
     /// What the checkpoint files say of this shard's partitions.
@@ -110,13 +111,22 @@ extension Shard {
             }
             checkpoints.highWatermarks[partition.name] = partition.highWatermark
         }
+        // Of a log that could not be opened what was found stays, for when it can.
+        let found = identity.directory.found
+        for name in unopened {
+            checkpoints.recoveryPoints[name] = found.recoveryPoints[name]
+            checkpoints.startOffsets[name] = found.startOffsets[name]
+            checkpoints.highWatermarks[name] = found.highWatermarks[name]
+        }
         return checkpoints
     }
 
-    /// Whether an append is being written: until it is told, logs cannot be closed.
-    package var hasAppendsInFlight: Bool {
-        partitions.contains { $0?.log.hasAppendsInFlight == true }
-    }
+    /// Whether something is being written or flushed: until it is told how that went, logs cannot
+    /// be closed.
+    package var isBusy: Bool { partitions.contains { $0?.log.isBusy == true } }
+
+    /// Whether the shard knows the cluster's metadata: before, its checkpoints say nothing.
+    package var hasMetadata: Bool { view != nil }
 
     /// Clean stop: closes all logs, into which nothing is being written. Blocks on the disk;
     /// nothing is asked of the shard afterwards.

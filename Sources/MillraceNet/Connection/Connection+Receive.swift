@@ -14,26 +14,27 @@ extension Connection {
 
     /// Whether the next frame may be handed over now.
     private var mayDeliver: Bool {
-        guard state == .open, !isPaused, reasonAfterFlush == nil else { return false }
+        guard state == .open, !isPaused, !isHeld, reasonAfterFlush == nil else { return false }
         guard framesLeft > 0 else {
             loop.markReady(self)
             return false
         }
         if let budget, budget.isFull {
+            isHeld = true
             loop.starve(self)
             return false
         }
         guard unsentBytes > profile.settings.unsentBytesMax else { return true }
         flush()
         guard unsentBytes > profile.settings.unsentBytesMax else { return state == .open }
-        isBlocked = true
+        (isBlocked, isHeld) = (true, true)
         return false
     }
 
     /// Hands over all that is here and may be read in this turn.
     func receiveBurst() {
         guard state == .open else { return }
-        framesLeft = loop.settings.turnFramesMax
+        (framesLeft, isHeld) = (loop.settings.turnFramesMax, false)
         deliverStashed()
         var left = loop.settings.turnBytesMax
         while isReadable, mayDeliver {
@@ -139,6 +140,7 @@ extension Connection {
             let end = offset + 4 + Int(size)
             guard end <= count, mayDeliver else { break }
             framesLeft -= 1
+            starvedSince = nil
             handler.received(
                 UnsafeMutableRawBufferPointer(start: base + offset + 4, count: Int(size)),
                 on: self)
@@ -303,7 +305,7 @@ extension Connection {
         let shared = decrypt()
         guard state == .open else { return }
         handler.opened(self)
-        framesLeft = loop.settings.turnFramesMax
+        (framesLeft, isHeld) = (loop.settings.turnFramesMax, false)
         if let base = loop.receiveBuffer.baseAddress, state == .open {
             deliverStashed()
             if shared.count > 0 { deliver(base, shared.count) }

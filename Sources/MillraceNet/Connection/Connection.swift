@@ -39,12 +39,16 @@ package final class Connection {
     var isReadable = false
     var sawHangup = false
     var isPaused = false
+    /// No more frames are handed over in this burst. What others do to the node's memory meanwhile
+    /// must not let a frame pass one that had to stay.
+    var isHeld = false
     /// How many frames may still be handed over in this turn.
     var framesLeft = 0
     /// It waits until the peer has taken what was sent.
     var isBlocked = false
     /// It waits for memory since then.
     var starvedSince: Instant?
+    var isStarved = false
     var isInReady = false
     var isInDirty = false
 

@@ -367,6 +367,8 @@ extension EventLoop {
         {
             return connection.close(because: .memoryExhausted)
         }
+        guard !connection.isStarved else { return }
+        connection.isStarved = true
         starved.append(connection)
         guard starvedTimer == nil else { return }
         starvedTimer = schedule(at: now + .milliseconds(10)) { [unowned self] in
@@ -375,7 +377,10 @@ extension EventLoop {
             starvedTurn += 1
             let (waiting, first) = (starved, starvedTurn % starved.count)
             starved = []
-            for connection in waiting[first...] + waiting[..<first] { markReady(connection) }
+            for connection in waiting[first...] + waiting[..<first] {
+                connection.isStarved = false
+                markReady(connection)
+            }
         }
     }
 

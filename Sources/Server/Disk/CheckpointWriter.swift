@@ -3,9 +3,14 @@ internal import Storage
 internal import Synchronization
 
 /// Joins what the shards say for the checkpoint files, which are one set for a directory, and
-/// writes them. Called on disk threads.
+/// writes them. Any thread.
 final class CheckpointWriter: Sendable {
-    private let byShard: Mutex<[Int: DirectoryCheckpoints]>
+    private struct Part {
+        var checkpoints: DirectoryCheckpoints
+        var number: Int
+    }
+
+    private let byShard: Mutex<[Int: Part]>
     private let shards: Int
     private let log: Log
 
@@ -18,16 +23,21 @@ final class CheckpointWriter: Sendable {
     }
 
     /// Notes a shard's part and writes all parts.
+    /// - Parameter number: grows with each of the shard's parts; one that is older than what was
+    ///   noted is passed over.
     func write(
-        _ checkpoints: DirectoryCheckpoints, of shard: Int, to directory: LogDirectory
+        _ checkpoints: DirectoryCheckpoints, _ number: Int, of shard: Int,
+        to directory: LogDirectory
     ) {
         do throws(StorageError) {
             // The lock is held while the files are written: they are one set, and two writers
             // would rename each other's temporary files away.
             try byShard.withLock { byShard throws(StorageError) in
-                byShard[shard] = checkpoints
+                if let noted = byShard[shard], noted.number > number { return }
+                byShard[shard] = Part(checkpoints: checkpoints, number: number)
                 guard byShard.count == shards else { return }
-                let all = byShard.values.reduce(into: DirectoryCheckpoints()) { all, part in
+                let parts = byShard.values.map(\.checkpoints)
+                let all = parts.reduce(into: DirectoryCheckpoints()) { all, part in
                     all.recoveryPoints.merge(part.recoveryPoints) { $1 }
                     all.startOffsets.merge(part.startOffsets) { $1 }
                     all.highWatermarks.merge(part.highWatermarks) { $1 }

@@ -119,7 +119,7 @@ struct NodeParts {
                 } catch {
                     netLog.error("no event loop", ["cause": .text(error.description)])
                     health.report("shard-\(index)", problem: error.description)
-                    return around.stopped(true)
+                    return around.stopped(false)
                 }
                 let shard = Shard(
                     identity, metrics: shardMetrics, files: OpenFileCache(capacity: filesMax),

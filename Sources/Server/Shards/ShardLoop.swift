@@ -35,6 +35,8 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
     /// Appends that disk threads are writing, by partition: what follows must go there too.
     private var slowWrites: [PartitionSlot: Int] = [:]
     private var pace = WritePace()
+    /// Of the checkpoints last taken: disk threads may come to an older one later.
+    private var checkpointNumber = 0
     private let appendTime: HistogramCell
 
     init(
@@ -123,7 +125,9 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
             around.requestMemory.drop(write.byteCount)
             tell(.written(write.slot, write.append, write.fault))
             if isStopping { stop() }
-        case .flushed(let slot, let job, let fault): tell(.flushed(slot, job, fault))
+        case .flushed(let slot, let job, let fault):
+            tell(.flushed(slot, job, fault))
+            if isStopping { stop() }
         case .serve(let listening): serve(listening)
         case .stopServing:
             loop.stopListening()
@@ -134,15 +138,15 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         }
     }
 
-    /// Ends, once the disk threads have told what they were writing.
+    /// Ends, once the disk threads have told how what they were writing and flushing went.
     private func stop() {
-        guard !hasStopped, !shard.hasAppendsInFlight else { return }
+        guard !hasStopped, !shard.isBusy else { return }
         hasStopped = true
-        let isClean = shard.closeLogs()
-        if isClean {
-            around.checkpoints.write(
-                shard.checkpoints(), of: index, to: shard.identity.directory)
-        }
+        // What was never opened is as clean as it was found.
+        let directory = shard.identity.directory
+        let isClean =
+            shard.hasMetadata ? shard.closeLogs() : directory.wasStoppedCleanly
+        if isClean, shard.hasMetadata { writeCheckpoints(shard.checkpoints(), to: directory) }
         waker.stop()
         around.stopped(isClean)
     }
@@ -182,14 +186,22 @@ final class ShardLoop: ConnectionHandler, EventLoopDelegate {
         case .flush(let slot, let job): flush(job, slot)
         case .remove(let job): remove(job)
         case .removeTree(let path, let reference, let delay): removeTree(path, reference, delay)
-        case .checkpoint(let directory, let checkpoints):
-            let (writer, index) = (around.checkpoints, index)
+        case .checkpoint(let directory, let checkpoints, isUrgent: true):
+            writeCheckpoints(checkpoints, to: directory)
+        case .checkpoint(let directory, let checkpoints, isUrgent: false):
+            checkpointNumber += 1
+            let (writer, index, number) = (around.checkpoints, index, checkpointNumber)
             around.disks.submit(lane: -1) {
-                writer.write(checkpoints, of: index, to: directory)
+                writer.write(checkpoints, number, of: index, to: directory)
             }
         case .configureNetwork(let network): around.configureNetwork(network)
         case .wake: break  // `turnEnded` looks for the next deadline
         }
+    }
+
+    private func writeCheckpoints(_ checkpoints: DirectoryCheckpoints, to directory: LogDirectory) {
+        checkpointNumber += 1
+        around.checkpoints.write(checkpoints, checkpointNumber, of: index, to: directory)
     }
 
     private static func key(_ id: ConnectionID) -> ConnectionKey {

@@ -180,9 +180,8 @@ extension PartitionLog {
     }
 
     /// The bytes of this append are written: they can be read from now on.
-    /// Told in the order of staging; ignored once the directory is offline.
+    /// Told in the order of staging, and not after `failed`.
     package func written(_ append: StagedAppend) {
-        guard folder.directory.offlineCause == nil else { return }
         guard let done = pending.popFirst(), done.number == append.number else {
             preconditionFailure("appends are written in the order of staging")
         }

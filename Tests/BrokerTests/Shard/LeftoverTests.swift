@@ -38,6 +38,37 @@ struct LeftoverTests {
         #expect(try harness.fetched() == ["new"])
     }
 
+    @Test func aCheckpointOfADeletedTopicIsOffTheDiskBeforeAnotherTakesItsName() throws {
+        var harness = try ShardHarness()
+        let id = harness.makeTopic("t")
+        _ = try harness.produce("t", ["a", "b", "c"])
+        try deleteRecords(harness, before: 2)
+        harness.pass(.seconds(61))
+        harness.losesCheckpoints = true
+        harness.deleteTopic(id)
+        harness.makeTopic("t", incarnation: 8)
+        #expect(try harness.produce("t", ["new"]).baseOffset == 0)
+        harness = try harness.restarted()
+        harness.makeTopic("t", incarnation: 8)
+        try harness.fetch("t")
+        #expect(try harness.fetched() == ["new"])
+    }
+
+    /// Shards come to the same metadata at different times.
+    @Test func aTopicThatIsMadeAgainLosesNothingToTheDeletionOfTheOldOne() throws {
+        let harness = try ShardHarness(shards: 3)
+        var id = harness.makeTopic("t")
+        for incarnation in UInt64(8)..<20 {
+            _ = try harness.produce("t", ["old"])
+            harness.replaceTopic("t", id, incarnation: incarnation)
+            #expect(try harness.produce("t", ["new"]).baseOffset == 0)
+            try harness.fetch("t")
+            #expect(try harness.fetched() == ["new"])
+            id = TopicID(Uuid(high: incarnation, low: id.uuid.low))
+        }
+        #expect(try folders(harness).filter { !$0.hasSuffix("-delete") } == ["t-0"])
+    }
+
     @Test(arguments: [1, 3])
     func aFolderOfATopicOfTheSameNameDoesNotStandInTheWay(shards: Int) throws {
         var harness = try ShardHarness(shards: shards)

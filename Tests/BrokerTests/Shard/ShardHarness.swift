@@ -29,6 +29,10 @@ final class ShardHarness {
     /// Whether writes are kept back until `finishWrites`, as by a slow disk.
     var holdsWrites = false
     private var held: [(shard: Int, event: ShardEvent)] = []
+    /// Whether disk threads come to no checkpoints before the node is killed.
+    var losesCheckpoints = false
+    /// The fault of each write that is to come, in order; further ones have `fault`.
+    var faults: [FileFault?] = []
     /// What was said of limits and certificates.
     private(set) var networks: [DynamicNetwork] = []
     /// Slots of partitions that were written to.
@@ -110,7 +114,8 @@ final class ShardHarness {
                 let event = ShardEvent.written(slot, append, write(append, bytes))
                 if holdsWrites { held.append((shard, event)) } else { written.append(event) }
             case .flush(let slot, let job): written.append(.flushed(slot, job, sync(job)))
-            case .checkpoint(let directory, let checkpoints):
+            case .checkpoint(_, _, isUrgent: false) where losesCheckpoints: break
+            case .checkpoint(let directory, let checkpoints, _):
                 #expect(throws: Never.self) { try directory.writeCheckpoints(checkpoints) }
             case .removeTree(let path, _, _): removed.append(path)
             default: break
@@ -121,7 +126,7 @@ final class ShardHarness {
     }
 
     private func write(_ append: StagedAppend, _ bytes: UnsafeRawBufferPointer) -> FileFault? {
-        if let fault { return fault }
+        if let fault = faults.isEmpty ? fault : faults.removeFirst() { return fault }
         do throws(FileFault) {
             try append.perform(bytes)
             return nil
@@ -166,7 +171,7 @@ final class ShardHarness {
     @discardableResult
     func makeTopic(
         _ name: String, partitions: Int32 = 1, _ overrides: [String: String] = [:],
-        incarnation: UInt64 = 7
+        incarnation: UInt64 = 7, in chosen: Range<Int>? = nil
     ) -> TopicID {
         let id = TopicID(
             Uuid(high: incarnation, low: name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }))
@@ -183,7 +188,7 @@ final class ShardHarness {
                             index: $0, leader: NodeID(1), leaderEpoch: LeaderEpoch(0))
                     }, overrides: overrides)
             ], brokerConfigChanged: false)
-        for shard in shards.indices { tell(shard, .message(.metadata(update))) }
+        for shard in chosen ?? shards.indices { tell(shard, .message(.metadata(update))) }
         return id
     }
 
@@ -211,14 +216,24 @@ final class ShardHarness {
         for shard in shards.indices { tell(shard, .message(.metadata(update))) }
     }
 
+    /// Deletes a topic and makes it again; each shard comes to both before the next one comes to
+    /// the first.
+    func replaceTopic(_ name: String, _ id: TopicID, incarnation: UInt64) {
+        let all = shards.indices
+        for shard in all {
+            deleteTopic(id, in: shard..<shard + 1)
+            makeTopic(name, incarnation: incarnation, in: shard..<shard + 1)
+        }
+    }
+
     /// Deletes a topic, in every shard.
-    func deleteTopic(_ id: TopicID) {
+    func deleteTopic(_ id: TopicID, in chosen: Range<Int>? = nil) {
         let update = MetadataUpdate(
             view: MetadataView(
                 image: image, clusterID: "AAAAAAAAAAAAAAAAAAAAAA", nodeID: NodeID(1),
                 fixed: settings.config),
             deleted: [id], changed: [], brokerConfigChanged: false)
-        for shard in shards.indices { tell(shard, .message(.metadata(update))) }
+        for shard in chosen ?? shards.indices { tell(shard, .message(.metadata(update))) }
     }
 
     /// Sends a request; its answer, if there is one now, is in `answers`.

@@ -149,10 +149,49 @@ struct ShardTests {
         harness.makeTopic("t")
         harness.holdsWrites = true
         try harness.sendProduce("t", ["a"])
-        #expect(harness.answers.isEmpty && harness.shards[0].hasAppendsInFlight)
+        #expect(harness.answers.isEmpty && harness.shards[0].isBusy)
         harness.finishWrites()
-        #expect(harness.answers.count == 1 && !harness.shards[0].hasAppendsInFlight)
+        #expect(harness.answers.count == 1 && !harness.shards[0].isBusy)
         #expect(harness.shards[0].closeLogs())
+    }
+
+    /// On Linux a write after one that failed may succeed.
+    @Test(arguments: [[0, 0, 0], [0, 1, 1]] as [[Int32]])
+    func afterAFailedWriteNothingCountsAsWrittenAndAllAreAnswered(partitions: [Int32]) throws {
+        let harness = try ShardHarness()
+        harness.makeTopic("t", partitions: 2)
+        harness.holdsWrites = true
+        harness.faults = [FileFault(operation: "write", path: "/data/t-0", code: 5), nil, nil]
+        for partition in partitions { try harness.sendProduce("t", partition: partition, ["a"]) }
+        harness.finishWrites()
+        #expect(harness.answers.count == 3 && !harness.shards[0].isBusy)
+        #expect(harness.directory.offlineCause != nil && !harness.shards[0].closeLogs())
+        let last = try harness.answer(.produce, version: 9, as: ProduceResponse.self).body
+        #expect(
+            last.responses.first?.partitionResponses.first?.errorCode
+                == ErrorCode.kafkaStorageError.rawValue)
+        try harness.fetch("t", partitions: [1])
+        #expect(try harness.fetched().isEmpty)
+    }
+
+    /// Start offsets of a log that cannot be opened now are wanted once it can.
+    @Test func checkpointsKeepWhatWasFoundOfALogThatCannotBeOpened() throws {
+        var harness = try ShardHarness()
+        harness.makeTopic("t")
+        _ = try harness.produce("t", ["a", "b", "c"])
+        harness.pass(.seconds(61))
+        let found = harness.shards[0].checkpoints()
+        #expect(harness.shards[0].closeLogs())
+        try harness.directory.close(brokerEpoch: 1)
+        try harness.fileSystem.replaceContents(
+            "/data/t-0/partition.metadata", with: Array("nonsense".utf8))
+        harness = try harness.restarted()
+        #expect(!harness.shards[0].hasMetadata)
+        let id = harness.makeTopic("t")
+        #expect(harness.shards[0].hasMetadata)
+        #expect(harness.shards[0].checkpoints().highWatermarks == found.highWatermarks)
+        harness.deleteTopic(id)
+        #expect(harness.shards[0].checkpoints().highWatermarks.isEmpty)
     }
 
     @Test func manyOrLargeRequestsThatWaitPauseTheirConnection() throws {
