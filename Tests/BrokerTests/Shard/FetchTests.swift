@@ -30,6 +30,20 @@ struct FetchTests {
         #expect(harness.wakes <= 1)
     }
 
+    @Test func whatComesWhileOtherShardsReadIsNotMissed() throws {
+        for partition: Int32 in 0..<4 {
+            let harness = try ShardHarness(shards: 3)
+            harness.makeTopic("t", partitions: 4)
+            harness.holdsFetched = true
+            try harness.fetch("t", partitions: [0, 1, 2, 3], waitMs: 500)
+            try harness.sendProduce("t", partition: partition, ["x"], acks: 0)
+            #expect(harness.answers.isEmpty)
+            harness.finishFetches()
+            #expect(harness.answers.count == 1, "partition \(partition)")
+            #expect(try harness.fetched() == ["x"])
+        }
+    }
+
     @Test(arguments: [1, 3])
     func theFetchesOfAConnectionEndWithIt(shards: Int) throws {
         let harness = try ShardHarness(shards: shards)

@@ -28,7 +28,10 @@ final class ShardHarness {
     var control: [ControlMessage] = []
     /// Whether writes are kept back until `finishWrites`, as by a slow disk.
     var holdsWrites = false
+    /// Whether what other shards have read is kept back until `finishFetches`.
+    var holdsFetched = false
     private var held: [(shard: Int, event: ShardEvent)] = []
+    private var heldFetched: [(shard: Int, event: ShardEvent)] = []
     /// Whether disk threads come to no checkpoints before the node is killed.
     var losesCheckpoints = false
     /// The fault of each write that is to come, in order; further ones have `fault`.
@@ -122,7 +125,13 @@ final class ShardHarness {
             }
         }
         for event in written { tell(shard, event) }
-        for (other, message) in posts { tell(other, .message(message)) }
+        for (other, message) in posts {
+            if holdsFetched, case .fetched = message {
+                heldFetched.append((other, .message(message)))
+            } else {
+                tell(other, .message(message))
+            }
+        }
     }
 
     private func write(_ append: StagedAppend, _ bytes: UnsafeRawBufferPointer) -> FileFault? {
@@ -145,6 +154,14 @@ final class ShardHarness {
         holdsWrites = false
         let events = held
         held = []
+        for (shard, event) in events { tell(shard, event) }
+    }
+
+    /// The other shards' answers arrive.
+    func finishFetches() {
+        holdsFetched = false
+        let events = heldFetched
+        heldFetched = []
         for (shard, event) in events { tell(shard, event) }
     }
 
