@@ -44,6 +44,21 @@ import Testing
         #expect(answers.filter { !$0.members.isEmpty }.map(\.members.count) == [3])
     }
 
+    @Test func whoComesAfterTheOnlyMemberLeftDuringTheInitialDelayIsTaken() throws {
+        var settings = GroupSettings()
+        settings.initialRebalanceDelay = .seconds(3)
+        let group = GroupHarness(settings)
+        let id = try #require(group.joined(group.join())).memberId
+        group.join(id)
+        group.pass(.seconds(1))
+        group.leave([(id, nil)])
+        let token = group.join(version: 3, protocols: [("roundrobin", [1])])
+        group.pass(.seconds(7))
+        let answer = try #require(group.joined(token))
+        #expect(answer.errorCode == 0 && answer.members.count == 1)
+        #expect(answer.protocolName == "roundrobin")
+    }
+
     @Test func memberThatDoesNotJoinAgainIsPutOutAfterTheRebalanceTimeout() throws {
         let group = GroupHarness()
         let (old, generation) = try group.stable()

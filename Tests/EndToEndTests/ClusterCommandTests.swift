@@ -132,6 +132,52 @@ struct ClusterCommandTests {
         #expect(lines == [note, "130"], "what was read is committed: \(result)")
     }
 
+    @Test func timesAreReadWholeOrRefused() async throws {
+        #expect(try await millrace("topic", "create", "timed").status == 0)
+        #expect(try await millrace("produce", "timed", input: "x\n").status == 0)
+        for (time, found) in [
+            ("@2026-01-31", "x\n"), ("@2026-01-31T09:30:00.5+09:00", "x\n"), ("@2999-12-31", ""),
+            ("@2999-12-31T23:59:60Z", ""), ("@2028-02-29T00:00", ""), ("@0", "x\n"),
+        ] {
+            let result = try await millrace("consume", "timed", "--offset", time, "-e")
+            #expect(result.status == 0 && result.output == found, "\(time): \(result)")
+        }
+        for time in [
+            "T00:00:nan", "T00:00:1e300", "T-1e300:00:00", "Tgarbage", "T24:00", "T1:00", "T00:60",
+            "T00:00:61", "T00:00:00+9", "T00:00:00.", "T00:00:00.x", "T00:00:00Z+01:00", "T", "-1",
+        ] {
+            let text = "@2026-01-31\(time)"
+            let result = try await millrace("consume", "timed", "--offset", text, "-e")
+            #expect(result.status == 64 && result.errors.contains("is no time"), "\(text)")
+        }
+        for date in ["@2026-02-29", "@2026-13-01", "@2026-00-01", "@1969-12-31", "@26-01-01"] {
+            let result = try await millrace("consume", "timed", "--offset", date, "-e")
+            #expect(result.status == 64 && result.errors.contains("is no time"), "\(date)")
+        }
+    }
+
+    @Test func placesThatHaveNoMeaningThereAreRefused() async throws {
+        #expect(try await millrace("topic", "create", "placed").status == 0)
+        for place in ["current", "+3"] {
+            let result = try await millrace("consume", "placed", "--offset", place, "-e")
+            #expect(result.status == 64 && result.errors.contains("--group"), "\(result)")
+        }
+        for place in ["5", "-2", "@2026-01-01:@2026-01-02"] {
+            let result = try await millrace(
+                "consume", "placed", "--offset", place, "-e", "-G", "places")
+            #expect(result.status == 64 && result.errors.contains("--group"), "\(result)")
+        }
+    }
+
+    @Test func aRecordThatIsTooLargeIsRefusedWithItsSize() async throws {
+        #expect(try await millrace("topic", "create", "large").status == 0)
+        let input = String(repeating: "x", count: 33 << 20)
+        let result = try await millrace("produce", "large", input: input)
+        #expect(result.status == 1 && result.errors.contains("--delimiter"), "\(result.errors)")
+        let found = try await millrace("consume", "large", "--offset", "earliest", "-e")
+        #expect(found.status == 0 && found.output.isEmpty)
+    }
+
     @Test func settingsAreSetShownAndUnset() async throws {
         #expect(try await millrace("topic", "create", "c").status == 0)
         #expect(try await millrace("config", "set", "topic", "c", "retention.ms=12345").status == 0)

@@ -54,15 +54,33 @@ struct LocalTests {
         return try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
     }
 
+    /// Waits until something holds.
+    private func wait(until holds: () async throws -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while !(try await holds()) {
+            try #require(.now < end, "it does not come about")
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
     @Test func aNodeThatDiedOrWasKilledIsToldOf() async throws {
         let folder = try Program.temporaryFolder("local")
         defer { try? FileManager.default.removeItem(at: folder) }
+        do {
+            try await deaths(folder)
+        } catch {
+            _ = try? await local("kill", folder)  // a node may run or not
+            throw error
+        }
+    }
+
+    private func deaths(_ folder: URL) async throws {
         try #require(try await local("up", folder).status == 0)
         let again = try await local("start", folder)
         #expect(again.status == 0 && again.errors == "node 1 is running already\n", "\(again)")
 
         kill(try processID(folder), SIGKILL)
-        while try await local("status", folder).output.contains(" serving ") {}
+        try await wait { try await !local("status", folder).output.contains(" serving ") }
         let died = try await local("status", folder)
         #expect(died.status == 2 && died.output.contains(" died "), "\(died)")
         let stop = try await local("stop", folder)
@@ -76,9 +94,10 @@ struct LocalTests {
         // Asked while it cannot answer, it is killed before it can close its logs.
         async let stopping = local("stop", folder)
         // SIGTERM is the 15th bit of what waits for the process.
-        while try !String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
-            .contains("ShdPnd:\t0000000000004000")
-        {}
+        try await wait {
+            try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+                .contains("ShdPnd:\t0000000000004000")
+        }
         kill(process, SIGKILL)
         let unclean = try await stopping
         #expect(unclean.status == 1, "\(unclean)")

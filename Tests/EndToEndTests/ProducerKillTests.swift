@@ -67,7 +67,7 @@ struct ProducerKillTests {
         _ producer: Producer, to partition: Int32, _ progress: Progress
     ) async throws {
         var next = 0
-        while !progress.isEnding.load(ordering: .relaxed) {
+        while !progress.isEnding.load(ordering: .relaxed), !Task.isCancelled {
             let numbers = next..<next + 20
             next += 20
             let results = try await producer.send(

@@ -80,4 +80,9 @@ private final class Lines: Sendable {
     func aTimestampIsWrittenByRFC3339(milliseconds: Int64, text: String) {
         #expect(Timestamp(milliseconds).rfc3339 == text)
     }
+
+    @Test func theFirstAndTheLastTimestampAreWrittenToo() {
+        #expect(Timestamp(.min).rfc3339 == "-292275055-05-16T16:47:04.192Z")
+        #expect(Timestamp(.max).rfc3339 == "292278994-08-17T07:12:55.807Z")
+    }
 }

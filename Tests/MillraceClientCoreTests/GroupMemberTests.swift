@@ -191,6 +191,26 @@ import Testing
         #expect(forgotten.told.last == .revoked)
     }
 
+    /// A coordinator that refuses every member is not asked as fast as it answers.
+    @Test(arguments: [ErrorCode.memberIdRequired, .unknownMemberId, .illegalGeneration])
+    func aMemberThatIsRefusedAgainAndAgainWaits(code: ErrorCode) throws {
+        var story = Story()
+        story.step(.subscribed(["a"]), at: 0)
+        try story.answer(Self.found(), at: 1)
+        for _ in 0..<50 {
+            guard story.last == .joinGroup, let token = story.sent.last?.token else { break }
+            var refusal = JoinGroupResponse()
+            (refusal.errorCode, refusal.memberId) = (code.rawValue, "m")
+            story.step(.answered(token, .joinGroup(refusal)), at: 2)
+        }
+        let joins = story.sent.filter { $0.request.api == .joinGroup }
+        #expect(joins.count == 2)
+        let deadline = story.member.deadline
+        #expect(deadline > .ms(2) && deadline < .ms(2000))
+        story.step(.tick, at: 2000)
+        #expect(story.sent.filter { $0.request.api == .joinGroup }.count == 3)
+    }
+
     @Test func aMemberThatTheGroupForgotBeginsAnew() throws {
         var story = try stable()
         story.step(.tick, at: 3005)

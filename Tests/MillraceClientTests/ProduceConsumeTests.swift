@@ -99,6 +99,39 @@ import Testing
         #expect(summary.delivered == 3000 && summary.failed == 0)
     }
 
+    /// Whoever waits for room when it is closed is told, and what was let in is delivered.
+    @Test(.timeLimit(.minutes(1))) func closingForgetsNoSender() async throws {
+        var all = 0
+        for _ in 0..<20 {
+            var settings = ProducerSettings()
+            settings.bufferBytes = 4096
+            let producer = try await Producer.open(try plaintext(), settings)
+            all += try await withThrowingTaskGroup(of: Int.self) { group in
+                for sender in 0..<8 {
+                    let batch = records("closing-\(sender)", 20)
+                    group.addTask {
+                        var taken = 0
+                        do throws(ClientError) {
+                            while true {
+                                for result in try await producer.send(batch) {
+                                    _ = try result.get()
+                                    taken += 1
+                                }
+                            }
+                        } catch {
+                            #expect(error == .closed)
+                        }
+                        return taken
+                    }
+                }
+                try await Task.sleep(for: .milliseconds(30))
+                await producer.close()
+                return try await group.reduce(0, +)
+            }
+        }
+        #expect(all > 0)
+    }
+
     @Test func aForeignAuthorityIsRefused() async throws {
         var client = try tls()
         // A certificate of nobody's authority here.

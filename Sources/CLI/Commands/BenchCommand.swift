@@ -6,8 +6,10 @@ internal import Synchronization
 
 /// `millrace bench`: load on a cluster, and what it took.
 enum BenchCommand {
+    private static func count(_ number: Int) -> Flag {
+        Flag("records", .integer(1...Int.max), "How many (default \(number))")
+    }
     private static let shared = [
-        Flag("records", .integer(1...Int.max), "How many (default 100000)"),
         Flag("size", .integer(1...10_000_000), "Bytes of a value (default 100)"),
         Flag(
             "compression", short: "z", .choice(["none", "gzip", "snappy", "lz4", "zstd"]),
@@ -24,7 +26,7 @@ enum BenchCommand {
     static let all: [Command] = [
         Command(
             path: ["bench", "produce"], summary: "Send records as fast as possible",
-            arguments: [topicName], flags: shared, isClient: true, run: produce),
+            arguments: [topicName], flags: [count(100_000)] + shared, isClient: true, run: produce),
         Command(
             path: ["bench", "consume"], summary: "Read a topic from its start",
             arguments: [topicName],
@@ -33,7 +35,7 @@ enum BenchCommand {
         Command(
             path: ["bench", "e2e"], summary: "Measure the time from sending to receiving",
             arguments: [topicName],
-            flags: shared + [
+            flags: [count(10_000)] + shared + [
                 Flag("rate", .integer(1...1_000_000), "Records a second (default 1000)")
             ],
             isClient: true, run: endToEnd),

@@ -11,7 +11,8 @@ enum ConsumeCommand {
             Follows the topics until it is interrupted, or to -e, -c or the end of @TIME:@TIME.
             With --group the group's offsets are where it begins and are committed: every five
             seconds, at the end, and before a rebalance takes partitions away. With -e a member
-            that gets no partition ends at once.
+            that gets no partition ends at once. With -e or @TIME:@TIME it fails once nothing has
+            come for --timeout that should have.
 
               millrace consume clicks --offset earliest -e -f '%t-%p@%o %k %v\\n'
               millrace consume clicks --offset @2026-01-31T00:00:00Z:@2026-02-01T00:00:00Z
@@ -24,7 +25,9 @@ enum ConsumeCommand {
                     + "(default: '%v\\n')"),
             Flag(
                 "offset", .text("POSITION"),
-                "earliest, latest (default), an offset, -N before the end, @TIME or @TIME:@TIME"),
+                "earliest, latest, an offset, -N before the end, @TIME or @TIME:@TIME (default: "
+                    + "latest; with -e or -G earliest); with -G, where nothing is committed: "
+                    + "earliest, latest or @TIME"),
             Flag(
                 "partition", short: "p", .integer(0...Int(Int32.max)), repeated: true,
                 "Only this partition"),
@@ -39,8 +42,8 @@ enum ConsumeCommand {
         if invocation.has("group"), !invocation.all("partition").isEmpty {
             throw .usage("--partition and --group exclude each other: the group assigns partitions")
         }
+        try range.check(inGroup: invocation.has("group"))
         let client = try invocation.connect()
-        Interrupt.watch()
         let printer = RecordPrinter(invocation, format)
         let run = ConsumeRun(invocation, client, printer, range)
         if let group = invocation.text("group") {
@@ -70,6 +73,24 @@ struct OffsetRange {
             end = try OffsetPosition("@" + text[colon.upperBound...])
         } else {
             start = try OffsetPosition(text)
+        }
+    }
+
+    /// Refuses what has no meaning with a group, or without one.
+    func check(inGroup: Bool) throws(CLIError) {
+        switch start {
+        case .current, .shift:
+            throw .usage(
+                "--offset: current and +N speak of a group's offsets: --group goes on from them, "
+                    + "millrace group reset-offsets moves them")
+        case .offset, .beforeEnd:
+            guard inGroup else { return }
+            throw .usage(
+                "--offset: with --group it is where a partition without a committed offset begins: "
+                    + "earliest, latest or @TIME; millrace group reset-offsets moves the others")
+        case .earliest, .latest, .time:
+            guard inGroup, end != nil else { return }
+            throw .usage("--offset: @TIME:@TIME and --group exclude each other")
         }
     }
 }
@@ -102,7 +123,7 @@ final class RecordPrinter {
             format.write(record, into: &output)
         }
         if output.count > 64 << 10 { flush() }
-        return !isFull && !Interrupt.isSet
+        return !isFull
     }
 
     func flush() {
@@ -115,6 +136,40 @@ final class RecordPrinter {
     func finish() {
         flush()
         progress.end()
+    }
+}
+
+/// Tells of brokers that do not answer, and when nothing comes that should.
+private struct ReadingWatch {
+    /// A broker that is away for less is nobody's concern.
+    private static let patience: Duration = .seconds(3)
+    private var lastProgress = ContinuousClock.now
+    private var told: ClientError?
+
+    /// - Parameter limit: how long nothing may come; nil: for ever.
+    mutating func look(
+        _ consumer: Consumer, hasProgress: Bool, limit: Duration?
+    ) throws(CLIError) {
+        if hasProgress { lastProgress = .now }
+        let trouble = consumer.trouble
+        if let limit, ContinuousClock.now - lastProgress > limit {
+            let cause = trouble.map { ": \($0.error)" } ?? ""
+            throw CLIError("nothing came for \(limit.seconds) s\(cause)", .unreachable)
+        }
+        if let trouble, told == nil, ContinuousClock.now - trouble.since > Self.patience {
+            told = trouble.error
+            Terminal.note("waiting: \(trouble.error)")
+        } else if trouble == nil, told != nil {
+            told = nil
+            Terminal.note("reading goes on")
+        }
+    }
+}
+
+extension Duration {
+    /// As a number for people.
+    fileprivate var seconds: String {
+        milliseconds % 1000 == 0 ? "\(milliseconds / 1000)" : "\(Double(milliseconds) / 1000)"
     }
 }
 
@@ -165,10 +220,12 @@ struct ConsumeRun {
         return try end.resolve(client, partitions)
     }
 
-    /// Prints what comes within a moment, as far as it lies before the ends.
+    /// Prints what comes within a moment, as far as it lies before the ends: all of it, since what
+    /// was polled is committed.
+    /// - Returns: whether something came.
     private func turn(
         _ consumer: Consumer, _ ends: [NamedPartition: Int64]
-    ) throws(CLIError) {
+    ) throws(CLIError) -> Bool {
         let limit = min(Self.pollMax, printer.remaining)
         let records = try blocking { () async throws(ClientError) in
             try await consumer.poll(max: limit, timeout: .milliseconds(200))
@@ -177,7 +234,11 @@ struct ConsumeRun {
             guard printer.take(record) else { break }
         }
         printer.flush()
+        return !records.isEmpty
     }
+
+    /// How long nothing may come while there is something to come.
+    private func patience(hasEnd: Bool) -> Duration? { hasEnd ? invocation.timeout : nil }
 
     /// Reads without a group.
     func followAll() throws(CLIError) {
@@ -199,8 +260,12 @@ struct ConsumeRun {
         let consumer = try open(group: nil)
         let wanted = assigned
         try blocking { () async throws(ClientError) in try await consumer.assign(wanted) }
+        Interrupt.watch()
+        var watch = ReadingWatch()
         while !printer.isFull, !Interrupt.isSet {
-            try turn(consumer, ends)
+            let hasProgress = try turn(consumer, ends)
+            try watch.look(
+                consumer, hasProgress: hasProgress, limit: patience(hasEnd: !ends.isEmpty))
             let positions = consumer.positions
             let isAtEnd = wanted.keys.allSatisfy { partition in
                 let next = positions[partition]?.rawValue ?? first[partition] ?? 0
@@ -220,31 +285,39 @@ struct ConsumeRun {
         let topics = topics
         try blocking { () async throws(ClientError) in try await consumer.subscribe(topics) }
         var nextCommit = ContinuousClock.now + Self.commitInterval
+        Interrupt.watch()
+        var watch = ReadingWatch()
         while !printer.isFull, !Interrupt.isSet {
-            try turn(consumer, [:])
+            let hasProgress = try turn(consumer, [:])
+            // A rebalance takes what time it takes.
+            try watch.look(
+                consumer, hasProgress: hasProgress || !consumer.isMember,
+                limit: patience(hasEnd: invocation.has("exit")))
             if invocation.has("exit"), consumer.isAtEnd { break }
             if invocation.has("exit"), consumer.isMember, consumer.assignment.isEmpty {
                 Terminal.note("group \(group) has no partition for this member: others read them")
                 break
             }
             guard ContinuousClock.now >= nextCommit else { continue }
-            try commit(consumer)
+            try commit(consumer, isLast: false)
             nextCommit = ContinuousClock.now + Self.commitInterval
         }
-        try commit(consumer)
+        try commit(consumer, isLast: true)
         try blocking { () async throws(ClientError) in await consumer.close() }
     }
 
-    /// What a rebalance has taken away meanwhile is its next owner's.
-    private func commit(_ consumer: Consumer) throws(CLIError) {
+    /// What a rebalance has taken away meanwhile is its next owner's; and what a coordinator that
+    /// is away does not take is taken with the next commit, if there is one.
+    private func commit(_ consumer: Consumer, isLast: Bool) throws(CLIError) {
         try blocking { () async throws(ClientError) in
             do throws(ClientError) {
                 try await consumer.commit()
-            } catch .refused(let code, let text) {
+            } catch {
                 let lost: [ErrorCode] = [
                     .rebalanceInProgress, .illegalGeneration, .unknownMemberId,
                 ]
-                guard lost.contains(code) else { throw .refused(code, text) }
+                if case .refused(let code, _) = error, lost.contains(code) { return }
+                guard !isLast, error.isRetriable else { throw error }
             }
         }
     }

@@ -38,30 +38,13 @@ enum OffsetPosition: Equatable {
         }
     }
 
-    /// Milliseconds since 1970 from a number of them, `2026-01-31` or `2026-01-31T12:00:00[.5][Z]`.
-    static func time(_ text: String) throws(CLIError) -> Int64 {
+    /// Milliseconds since 1970 from a number of them or a time in RFC 3339's form.
+    private static func time(_ text: String) throws(CLIError) -> Int64 {
         if let number = Int64(text), number >= 0 { return number }
-        let body = text.hasSuffix("Z") ? text.dropLast() : Substring(text)
-        let halves = body.split(separator: "T", omittingEmptySubsequences: false)
-        let date = halves[0].split(separator: "-").compactMap { Int64($0) }
-        var clock: [Double] = [0, 0, 0]
-        if halves.count == 2 {
-            let parts = halves[1].split(separator: ":").compactMap { Double($0) }
-            for (place, part) in parts.prefix(3).enumerated() { clock[place] = part }
-        }
-        guard halves.count <= 2, date.count == 3, (1...12).contains(date[1]),
-            (1...31).contains(date[2]), (1970...9999).contains(date[0]), clock[0] < 24,
-            clock[1] < 60
-        else { throw .usage("\"\(text)\" is no time: milliseconds, or 2026-01-31T12:00:00Z") }
-        // Days since 1970 by the civil calendar (Howard Hinnant's days_from_civil).
-        let year = date[1] <= 2 ? date[0] - 1 : date[0]
-        let ofEra = year % 400
-        let month = (date[1] + 9) % 12
-        let dayOfYear = (153 * month + 2) / 5 + date[2] - 1
-        let days =
-            year / 400 * 146_097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + dayOfYear - 719_468
-        let seconds = clock[0] * 3600 + clock[1] * 60 + clock[2]
-        return days * 86_400_000 + Int64(seconds * 1000)
+        if let time = CivilTime.milliseconds(text) { return time }
+        throw .usage(
+            "\"\(text)\" is no time: milliseconds since 1970, 2026-01-31, 2026-01-31T12:00:00Z or "
+                + "2026-01-31T12:00:00.5+01:00")
     }
 
     /// The offsets that this means for partitions.

@@ -19,8 +19,8 @@ struct PartitionOffsets {
     static func load(
         _ client: Admin, _ partitions: [NamedPartition]
     ) throws(CLIError) -> PartitionOffsets {
-        let starts = try offsets(client, partitions, at: .earliest)
-        let ends = try offsets(client, partitions, at: .latest)
+        let starts = try outcomes(client, partitions, at: .earliest).compactMapValues(\.offset)
+        let ends = try outcomes(client, partitions, at: .latest).compactMapValues(\.offset)
         var found = PartitionOffsets()
         for (partition, start) in starts {
             guard let end = ends[partition] else { continue }
@@ -29,20 +29,33 @@ struct PartitionOffsets {
         return found
     }
 
-    /// The offsets at one place of partitions, as far as their leaders tell; −1 for a time after
-    /// the last record.
+    /// The offsets at one place of partitions; −1 for a time after the last record.
+    /// - Throws: what the first partition's leader says that does not tell.
     static func offsets(
         _ client: Admin, _ partitions: [NamedPartition], at position: StartPosition
     ) throws(CLIError) -> [NamedPartition: Int64] {
+        let found = try outcomes(client, partitions, at: position)
+        for (partition, outcome) in found.sorted(by: { $0.key < $1.key }) {
+            guard case .failure(let error) = outcome else { continue }
+            throw CLIError(error, about: "partition \(partition)")
+        }
+        return found.compactMapValues(\.offset)
+    }
+
+    private static func outcomes(
+        _ client: Admin, _ partitions: [NamedPartition], at position: StartPosition
+    ) throws(CLIError) -> [NamedPartition: Result<Offset, ClientError>] {
         guard !partitions.isEmpty else { return [:] }
         let wanted = Dictionary(partitions.map { ($0, position) }) { first, _ in first }
-        let found = try blocking { () async throws(ClientError) in
+        return try blocking { () async throws(ClientError) in
             try await client.listOffsets(wanted)
         }
-        return found.compactMapValues { outcome in
-            guard case .success(let offset) = outcome else { return nil }
-            return offset.rawValue
-        }
+    }
+}
+
+extension Result<Offset, ClientError> {
+    fileprivate var offset: Int64? {
+        if case .success(let offset) = self { offset.rawValue } else { nil }
     }
 }
 

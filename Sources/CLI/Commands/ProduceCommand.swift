@@ -116,6 +116,8 @@ struct ProduceInput {
     private let delimiter: [UInt8]
     private let keyDelimiter: [UInt8]?
     private let limit: Int
+    /// What the producer's buffer holds, less what stands around a record.
+    private static let recordBytesMax = ProducerSettings().bufferBytes - 64 << 10
     private var progress = Progress("sent")
     private(set) var count = 0
 
@@ -148,12 +150,14 @@ struct ProduceInput {
             guard got >= 0 else { throw CLIError("\(name): \(NetError.text(of: errno))") }
             if got == 0 { break }
             pending += chunk[..<got]
-            if isWhole {
-                guard pending.count < 1 << 30 else {
-                    throw CLIError("\(name) is larger than 1 GiB")
-                }
-            } else {
-                try take(&pending)
+            if !isWhole { try take(&pending, arrived: got) }
+            guard pending.count <= Self.recordBytesMax else {
+                throw CLIError(
+                    isWhole
+                        ? "\(name) is larger than \(Self.recordBytesMax) bytes, which is the most "
+                            + "that is sent as one record"
+                        : "\(name): no end of a record in \(Self.recordBytesMax) bytes: is "
+                            + "--delimiter right?")
             }
         }
         if count < limit, isWhole || !pending.isEmpty { try send(pending[...]) }
@@ -165,13 +169,19 @@ struct ProduceInput {
     }
 
     /// Sends the records that are whole.
-    private mutating func take(_ pending: inout [UInt8]) throws(CLIError) {
+    /// - Parameter arrived: how many of the bytes are new: before them there is no whole delimiter.
+    private mutating func take(_ pending: inout [UInt8], arrived: Int) throws(CLIError) {
         var start = 0
         let last = delimiter.count - 1
-        while count < limit, let end = find(delimiter[last], in: pending, from: start + last) {
+        let fresh = pending.count - arrived
+        while count < limit,
+            let end = find(delimiter[last], in: pending, from: max(start + last, fresh))
+        {
             guard pending[(end - last)...end].elementsEqual(delimiter) else {
                 // A part of the delimiter inside of a record.
-                guard let next = findWhole(in: pending, from: start) else { break }
+                guard let next = findWhole(in: pending, from: max(start, fresh - last)) else {
+                    break
+                }
                 try send(pending[start..<next])
                 start = next + delimiter.count
                 continue
@@ -193,6 +203,11 @@ struct ProduceInput {
 
     private mutating func send(_ record: ArraySlice<UInt8>) throws(CLIError) {
         var key = invocation.text("message-key").map { Array($0.utf8) }
+        guard record.count <= Self.recordBytesMax else {
+            throw CLIError(
+                "a record of \(record.count) bytes does not fit: at most "
+                    + "\(Self.recordBytesMax) are sent as one")
+        }
         var value: [UInt8]? = Array(record)
         if let keyDelimiter, let place = record.firstRange(of: keyDelimiter) {
             key = Array(record[..<place.lowerBound])
@@ -226,8 +241,8 @@ struct ProduceInput {
         let summary = try blocking { () async throws(ClientError) in await producer.flush() }
         guard let error = summary.firstError else { return }
         let failure = CLIError(error)
-        throw CLIError(
-            "\(summary.failed) records were not taken: \(failure.message)", failure.exitCode)
+        let what = summary.failed == 1 ? "1 record was" : "\(summary.failed) records were"
+        throw CLIError("\(what) not taken: \(failure.message)", failure.exitCode)
     }
 
     func end() { progress.end() }

@@ -147,7 +147,8 @@ struct Group {
     /// Whether a member with these protocols fits in.
     func supports(type: String, _ protocols: [Member.GroupProtocol]) -> Bool {
         guard state != .empty else { return !type.isEmpty && !protocols.isEmpty }
-        let common = candidates
+        // Its last member may have left while it waits for others: then nobody is in the way.
+        let common = members.isEmpty ? Set(protocols.map(\.name)) : candidates
         return protocolType == type && protocols.contains { common.contains($0.name) }
     }
 

@@ -104,8 +104,9 @@ package enum LogFormat: Sendable {
 extension Timestamp {
     /// RFC 3339 in UTC with milliseconds: `2026-01-31T23:59:59.123Z`.
     package var rfc3339: String {
-        let days = Int64((Double(rawValue) / 86_400_000).rounded(.down))
-        let inDay = rawValue - days * 86_400_000
+        // Rounded down; the product of the two would not fit the first moment that there is.
+        let (whole, rest) = rawValue.quotientAndRemainder(dividingBy: 86_400_000)
+        let (days, inDay) = rest < 0 ? (whole - 1, rest + 86_400_000) : (whole, rest)
         // Days to a date of the Gregorian calendar, by H. Hinnant's `civil_from_days`.
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097

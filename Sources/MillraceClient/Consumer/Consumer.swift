@@ -109,6 +109,10 @@ package final class Consumer: Sendable {
     /// Whether everything was polled that there was when the brokers were last asked.
     package var isAtEnd: Bool { inbox.isAtEnd }
 
+    /// Why no broker has answered, and since when; nil while they do. Reading goes on by itself
+    /// once they do again.
+    package var trouble: (error: ClientError, since: ContinuousClock.Instant)? { inbox.trouble }
+
     /// Commits `positions` for the group.
     package func commit() async throws(ClientError) {
         let offsets = positions.mapValues { CommittedOffset(offset: $0) }

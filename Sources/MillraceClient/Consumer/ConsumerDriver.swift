@@ -12,6 +12,7 @@ final class ConsumerDriver {
     private var coreTimer: LoopTimerID?
     private var memberTimer: LoopTimerID?
     private var lastTicket: UInt64 = 0
+    private var isInTrouble = false
     private var commits: [UInt64: (ClientError?) -> Void] = [:]
     private var leaving: [() -> Void] = []
 
@@ -53,7 +54,10 @@ final class ConsumerDriver {
     ) {
         guard member != nil else { return body(.settings("a consumer without a group commits")) }
         lastTicket += 1
-        commits[lastTicket] = body
+        commits[lastTicket] = { [inbox] error in
+            if error == nil { inbox.committed(offsets.mapValues(\.offset)) }
+            body(error)
+        }
         stepMember(.commit(ticket: lastTicket, offsets))
     }
 
@@ -82,8 +86,14 @@ final class ConsumerDriver {
         case .send(let token, let target, let request):
             router.send(request, to: target) { [unowned self] result in
                 switch result {
-                case .success(let response): step(.answered(token, response))
-                case .failure(let error): step(.failed(token, error))
+                case .success(let response):
+                    if isInTrouble { inbox.note(nil) }
+                    isInTrouble = false
+                    step(.answered(token, response))
+                case .failure(let error):
+                    inbox.note(error)
+                    isInTrouble = true
+                    step(.failed(token, error))
                 }
             }
         case .fetched(let records): inbox.add(records)

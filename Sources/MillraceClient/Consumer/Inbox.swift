@@ -17,6 +17,8 @@ final class Inbox: Sendable {
         var assigned: Set<NamedPartition> = []
         var ended: Set<NamedPartition> = []
         var error: ClientError?
+        /// Why the last request of records had no answer, and since when none had one.
+        var trouble: (error: ClientError, since: ContinuousClock.Instant)?
         /// The partition of the fetch that is being decoded; nil once that is void.
         var decoding: NamedPartition?
         var waiter: (id: UInt64, continuation: CheckedContinuation<Void, Never>)?
@@ -97,6 +99,15 @@ final class Inbox: Sendable {
     /// What the user is done with: what earlier polls gave, once there is another.
     var processed: [NamedPartition: Offset] { state.withLock { $0.processed } }
 
+    /// These offsets are committed: the user is done with what is before them.
+    func committed(_ offsets: [NamedPartition: Offset]) {
+        state.withLock { state in
+            for (partition, offset) in offsets where state.positions[partition] != nil {
+                state.processed[partition] = max(state.processed[partition] ?? offset, offset)
+            }
+        }
+    }
+
     /// A poll begins.
     func beginPoll() { state.withLock { $0.processed = $0.positions } }
 
@@ -132,6 +143,18 @@ final class Inbox: Sendable {
     func reachedEnd(_ partition: NamedPartition) {
         _ = state.withLock { $0.ended.insert(partition) }
         wake(nil)
+    }
+
+    /// How a request to a leader fared.
+    func note(_ error: ClientError?) {
+        state.withLock { state in
+            state.trouble = error.map { ($0, state.trouble?.since ?? .now) }
+        }
+    }
+
+    /// Why no broker has answered since `since`; nil if one has.
+    var trouble: (error: ClientError, since: ContinuousClock.Instant)? {
+        state.withLock { $0.trouble }
     }
 
     func fail(_ error: ClientError) {

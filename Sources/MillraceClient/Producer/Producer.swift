@@ -61,6 +61,7 @@ package final class Producer: Sendable {
             try await buffer.admit(size)
             let tickets = [UInt64](repeating: 0, count: part.count)
             thread.post { $0.append(Self.some(part, of: records), tickets: tickets) }
+            buffer.entered()
         }
     }
 
@@ -75,6 +76,7 @@ package final class Producer: Sendable {
             results += await withCheckedContinuation { continuation in
                 let tickets = buffer.tickets(for: part.count, continuation)
                 thread.post { $0.append(Self.some(part, of: records), tickets: tickets) }
+                buffer.entered()
             }
         }
         return results
@@ -99,7 +101,7 @@ package final class Producer: Sendable {
     /// Flushes, then ends connections and thread. Nothing may be sent afterwards.
     @discardableResult
     package func close() async -> FlushSummary {
-        buffer.close()
+        await buffer.close()
         let summary = await flush()
         await withCheckedContinuation { (closed: CheckedContinuation<Void, Never>) in
             thread.post {

@@ -15,7 +15,12 @@ final class SendBuffer: Sendable {
     fileprivate struct State {
         var bytes = 0
         var isClosed = false
-        var senders = Deque<(bytes: Int, continuation: CheckedContinuation<Void, Never>)>()
+        /// They are told whether they have room.
+        var senders = Deque<(bytes: Int, continuation: CheckedContinuation<Bool, Never>)>()
+        /// How many have room and have not handed their records over.
+        var entering = 0
+        /// Who closes, until there are none.
+        var closing: [CheckedContinuation<Void, Never>] = []
         var waiters: [UInt64: Waiter] = [:]
         var nextCall: UInt64 = 1
         var summary = FlushSummary()
@@ -26,20 +31,33 @@ final class SendBuffer: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Waits until `bytes` have room. What is larger than the whole buffer is let through when it
-    /// is empty; the core refuses it.
+    /// Waits until `bytes` have room; `entered` follows, once they are handed over. What is larger
+    /// than the whole buffer is let through when it is empty; the core refuses it.
     /// - Throws: `.closed`.
     func admit(_ bytes: Int) async throws(ClientError) {
-        if state.withLock({ $0.isClosed }) { throw .closed }
-        if state.withLock({ $0.admit(bytes, limit) }) { return }
-        await withCheckedContinuation { continuation in
-            let admitted = state.withLock { state in
+        let hasRoom = await withCheckedContinuation { continuation in
+            let decided = state.withLock { state -> Bool? in
+                if state.isClosed { return false }
                 if state.admit(bytes, limit) { return true }
                 state.senders.append((bytes, continuation))
-                return false
+                return nil
             }
-            if admitted { continuation.resume() }
+            if let decided { continuation.resume(returning: decided) }
         }
+        guard hasRoom else { throw .closed }
+    }
+
+    /// What was admitted is on its way to the producer's thread.
+    func entered() {
+        let closing = state.withLock { state in
+            state.entering -= 1
+            guard state.entering == 0, !state.closing.isEmpty else {
+                return [] as [CheckedContinuation<Void, Never>]
+            }
+            defer { state.closing = [] }
+            return state.closing
+        }
+        for continuation in closing { continuation.resume() }
     }
 
     /// Tickets of a call whose records' outcomes `continuation` gets, in order. A ticket has the
@@ -65,11 +83,23 @@ final class SendBuffer: Sendable {
         for waiter in done {
             waiter.continuation.resume(returning: waiter.results.compactMap(\.self))
         }
-        for continuation in woken { continuation.resume() }
+        for continuation in woken { continuation.resume(returning: true) }
     }
 
-    /// Lets nothing in any more.
-    func close() { state.withLock { $0.isClosed = true } }
+    /// Lets nothing in any more; returns when what was let in is handed over.
+    func close() async {
+        await withCheckedContinuation { continuation in
+            let (refused, isQuiet) = state.withLock { state in
+                state.isClosed = true
+                let refused = state.senders
+                state.senders = Deque()
+                if state.entering > 0 { state.closing.append(continuation) }
+                return (refused, state.entering == 0)
+            }
+            for sender in refused { sender.continuation.resume(returning: false) }
+            if isQuiet { continuation.resume() }
+        }
+    }
 
     /// What was delivered since the last call.
     func takeSummary() -> FlushSummary {
@@ -84,12 +114,13 @@ extension SendBuffer.State {
     fileprivate mutating func admit(_ size: Int, _ limit: Int) -> Bool {
         guard bytes == 0 || bytes + size <= limit else { return false }
         bytes += size
+        entering += 1
         return true
     }
 
     fileprivate mutating func take(
         _ delivery: Delivery, _ limit: Int
-    ) -> ([SendBuffer.Waiter], [CheckedContinuation<Void, Never>]) {
+    ) -> ([SendBuffer.Waiter], [CheckedContinuation<Bool, Never>]) {
         var done: [SendBuffer.Waiter] = []
         bytes -= delivery.byteCount
         switch delivery.result {
@@ -110,7 +141,7 @@ extension SendBuffer.State {
             waiter.left -= 1
             if waiter.left == 0 { done.append(waiter) } else { waiters[ticket >> 24] = waiter }
         }
-        var woken: [CheckedContinuation<Void, Never>] = []
+        var woken: [CheckedContinuation<Bool, Never>] = []
         while let next = senders.first, admit(next.bytes, limit) {
             _ = senders.popFirst()
             woken.append(next.continuation)

@@ -59,6 +59,8 @@ package struct GroupMember {
     private var notBefore = Instant.zero
     private var beatAt = Instant.distantFuture
     private var attempts = 0
+    /// It has begun as a new member and not yet got partitions since.
+    private var hasRestarted = false
     private var joined: [String: [String]] = [:]
     private var commits: [RequestToken: UInt64] = [:]
     private var lastToken: RequestToken = 0
@@ -264,6 +266,7 @@ package struct GroupMember {
         let code = ErrorCode(rawValue: answer.errorCode)
         if code == .memberIdRequired {
             // Join again at once under the id that it gave (KIP-394).
+            if !memberID.isEmpty { later(at: now) }
             memberID = answer.memberId
             return
         }
@@ -341,6 +344,7 @@ package struct GroupMember {
     ) {
         phase = .stable
         attempts = 0
+        hasRestarted = false
         hasPartitions = true
         effects.append(.assigned(committed, generation: generation))
     }
@@ -359,6 +363,9 @@ package struct GroupMember {
             if code == .unknownMemberId { memberID = "" }
             generation = -1
             rejoin(at: now, into: &effects)
+            // Once at once; a coordinator that says it again is not hurried.
+            if hasRestarted { later(at: now) }
+            hasRestarted = true
         case .notCoordinator, .coordinatorNotAvailable:
             coordinator = nil
             later(at: now)
