@@ -181,4 +181,33 @@ struct CommandTests {
         #expect(shown.output.contains("\"dns_names\": [\"a.example\"]"))
         #expect(try await millrace("cert", "client", "me", "--dir", path).status == 0)
     }
+
+    @Test func anAuthorityIsNotOverwrittenAndWhatIsNoNameIsRefused() async throws {
+        let folder = try Program.temporaryFolder("cert")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.path
+        let nameless = try await millrace("cert", "ca", "--dir", "\(path)/x", "--name", "")
+        #expect(nameless.status == 64)
+        #expect(nameless.errors == "millrace: --name \"\" is no common name\n")
+        #expect(!FileManager.default.fileExists(atPath: "\(path)/x"))
+        #expect(try await millrace("cert", "ca", "--dir", path).status == 0)
+        let key = try Data(contentsOf: folder.appending(path: "ca.key"))
+        for kind in ["node", "client"] {
+            let own = try await millrace("cert", kind, "ca", "--dir", path)
+            #expect(own.status == 64)
+            #expect(
+                own.errors == "millrace: \"ca\" names the authority's files: say another name\n")
+        }
+        #expect(try Data(contentsOf: folder.appending(path: "ca.key")) == key)
+        for host in ["", "a b"] {
+            let wrong = try await millrace("cert", "node", "n", "--dir", path, "--host", host)
+            #expect(wrong.status == 64)
+            #expect(
+                wrong.errors == "millrace: --host \"\(host)\" is neither a host name nor an "
+                    + "address\n")
+        }
+        let none = try await millrace("cert", "show", "\(path)/ca.key")
+        #expect(none.status == 1 && none.output.isEmpty)
+        #expect(none.errors == "millrace: \(path)/ca.key holds no certificate\n")
+    }
 }

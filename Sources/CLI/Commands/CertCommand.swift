@@ -51,6 +51,9 @@ enum CertCommand {
 
     private static func makeAuthority(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let directory = invocation.text("dir") ?? "."
+        guard invocation.text("name") != "" else {
+            throw .usage("--name \"\" is no common name")
+        }
         try LocalCommand.makeDirectory(directory)
         try tls { () throws(NetError) in
             let authority = try CertificateAuthority(
@@ -68,6 +71,9 @@ enum CertCommand {
 
     private static func issueNode(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let hosts = invocation.all("host")
+        if let wrong = hosts.first(where: { !CertificateAuthority.isHost($0) }) {
+            throw .usage("--host \"\(wrong)\" is neither a host name nor an address")
+        }
         return try issue(
             invocation, names: hosts.isEmpty ? ["localhost", "127.0.0.1", "::1"] : hosts,
             usage: .both)
@@ -84,6 +90,9 @@ enum CertCommand {
         let name = invocation.argument(0) ?? ""
         guard !name.isEmpty, !name.contains("/"), !name.hasPrefix(".") else {
             throw .usage("\"\(name)\" cannot be the name of a file")
+        }
+        guard "\(name).crt" != CertificateAuthority.certificateFile else {
+            throw .usage("\"\(name)\" names the authority's files: say another name")
         }
         try tls { () throws(NetError) in
             let authority = try CertificateAuthority(directory: directory)
@@ -106,6 +115,7 @@ enum CertCommand {
         let path = invocation.argument(0) ?? ""
         var found: [CertificateDescription] = []
         try tls { () throws(NetError) in found = try CertificateDescription.read(path: path) }
+        guard !found.isEmpty else { throw CLIError("\(path) holds no certificate") }
         invocation.show(
             Listing(
                 columns: [

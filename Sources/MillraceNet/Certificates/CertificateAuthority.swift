@@ -146,23 +146,30 @@ package final class CertificateAuthority {
                 list.append("IP:\(ip)")
                 continue
             }
-            let isName =
-                !name.isEmpty && name.utf8.count <= 253
-                && name.utf8.allSatisfy { byte in
-                    switch byte {
-                    case UInt8(ascii: "a")...UInt8(ascii: "z"),
-                        UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                        UInt8(ascii: "0")...UInt8(ascii: "9"),
-                        UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                        UInt8(ascii: "*"):
-                        true
-                    default: false
-                    }
-                }
-            guard isName else { throw .tls("\(name) is neither a host name nor an address") }
+            guard isHost(name) else {
+                throw .tls("\"\(name)\" is neither a host name nor an address")
+            }
             list.append("DNS:\(name)")
         }
         return list.joined(separator: ",")
+    }
+
+    /// Whether a certificate can stand for this: a host name, perhaps with a wildcard, or an
+    /// address.
+    package static func isHost(_ name: String) -> Bool {
+        if IPAddress(name) != nil { return true }
+        return !name.isEmpty && name.utf8.count <= 253
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                    UInt8(ascii: "*"):
+                    true
+                default: false
+                }
+            }
     }
 
     private static func newKey() throws(NetError) -> OpaquePointer {
