@@ -105,6 +105,17 @@ struct LocalTests {
         try #require(try await local("start", folder).status == 0)
         let clean = try await local("stop", folder)
         #expect(clean.status == 0 && clean.errors.isEmpty, "\(clean)")
+
+        try #require(try await local("start", folder).status == 0)
+        kill(try processID(folder), SIGKILL)
+        while try await local("status", folder).output.contains(" serving ") {}
+        let removed = try await local("down", folder, "--delete")
+        #expect(removed.status == 1, "\(removed)")
+        #expect(
+            removed.errors.hasPrefix(
+                "Stopped and removed.\nmillrace: node 1 had died before: its log ended with \""),
+            "\(removed)")
+        #expect(!FileManager.default.fileExists(atPath: folder.path))
     }
 
     @Test func aFolderThatIsNoClusterIsRefusedByEveryVerb() async throws {
@@ -131,6 +142,9 @@ struct LocalTests {
         let up = try await local("up", folder, "--config", "num.partitons=3")
         #expect(up.status == 1)
         #expect(up.errors.contains("num.partitions"), "the nearest name: \(up.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+        let tls = try await local("up", folder, "--tls", "--config", "num.partitons=3")
+        #expect(tls.status == 1 && tls.errors.contains("num.partitions"), "\(tls)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
     }
 }

@@ -21,7 +21,9 @@ enum LocalCommand {
                   millrace local down --dir /tmp/m
                 """,
             flags: [
-                directory, Flag("nodes", .integer(1...99), "How many nodes (default 1)"),
+                directory,
+                Flag(
+                    "nodes", .integer(1...99), "How many nodes: 1, this version has no more"),
                 Flag("tls", "A TLS listener too, with certificates of a development authority"),
                 Flag(
                     "config", .text("KEY=VALUE"), repeated: true,
@@ -30,7 +32,10 @@ enum LocalCommand {
             ], run: up),
         Command(
             path: ["local", "down"], summary: "Stop all nodes of a cluster",
-            details: "Its files stay, unless --delete is there.",
+            details: """
+                Its files stay, unless --delete is there. The exit code is 1 if a node had died
+                before or did not stop cleanly.
+                """,
             flags: [directory, Flag("delete", "Remove the directory with all data"), wait],
             run: down),
         Command(
@@ -91,16 +96,16 @@ enum LocalCommand {
 
     private static func down(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let cluster = try open(invocation)
+        let removing = invocation.has("delete")
         let problems = try command { () throws(CommandError) in
-            let problems = try cluster.stop(graceful: true, timeout: timeout(invocation))
-            if invocation.has("delete") { try cluster.remove() }
+            let problems = try cluster.stop(
+                graceful: true, removing: removing, timeout: timeout(invocation))
+            if removing { try cluster.remove() }
             return problems
         }
-        guard !invocation.has("delete") else {
-            invocation.report("Stopped and removed.", json: .object([("removed", true)]))
-            return .done
-        }
-        return try show(cluster, invocation, problems)
+        guard removing else { return try show(cluster, invocation, problems) }
+        invocation.report("Stopped and removed.", json: .object([("removed", true)]))
+        return finish(problems)
     }
 
     private static func status(_ invocation: Invocation) throws(CLIError) -> ExitCode {
@@ -161,6 +166,10 @@ enum LocalCommand {
                         node.dataDirectory, found.ca ?? "",
                     ]
                 }, json: json(found)))
+        return finish(problems)
+    }
+
+    private static func finish(_ problems: [String]) -> ExitCode {
         for problem in problems { Terminal.error(problem) }
         return problems.isEmpty ? .done : .failed
     }

@@ -57,37 +57,45 @@ package struct LocalCluster {
                         : ": give an empty or new directory"))
         }
         let cluster = LocalCluster(directory: directory)
-        let ports = try FreePorts.take(tls ? 3 : 2)
+        do throws(CommandError) {
+            try cluster.makeFiles(ports: try FreePorts.take(tls ? 3 : 2), tls: tls, config: config)
+        } catch {
+            // What --config refused must not stay behind in a directory that was empty. Why it was
+            // refused is told; that it could not be removed is seen at the next try.
+            for name in ["node-1", "ca"] {
+                try? PosixFileSystem().removeTree("\(directory)/\(name)")
+            }
+            throw error
+        }
+        return cluster
+    }
+
+    private func makeFiles(
+        ports: [UInt16], tls: Bool, config: [(key: String, value: String)]
+    ) throws(CommandError) {
         var settings: [(key: String, value: String)] = [
             ("process.roles", "broker,controller"), ("node.id", "1"), ("broker.rack", "r1"),
             (
                 "listeners",
-                "PLAINTEXT://\(host):\(ports[0])" + (tls ? ",SSL://\(host):\(ports[2])" : "")
+                "PLAINTEXT://\(Self.host):\(ports[0])"
+                    + (tls ? ",SSL://\(Self.host):\(ports[2])" : "")
             ),
-            ("millrace.http.listener", "\(host):\(ports[1])"),
+            ("millrace.http.listener", "\(Self.host):\(ports[1])"),
             ("log.dirs", "\(directory)/node-1/data"), ("millrace.storage.format", "true"),
             ("offsets.topic.replication.factor", "1"),
             ("transaction.state.log.replication.factor", "1"),
             ("transaction.state.log.min.isr", "1"),
         ]
         try LocalFiles.makeDirectory("\(directory)/node-1")
-        if tls { settings += try cluster.makeCertificates() }
+        if tls { settings += try makeCertificates() }
         for (key, value) in config {
             settings.removeAll { $0.key == key }
             settings.append((key, value))
         }
-        let lines = settings.map { "\($0.key)=\(escaped($0.value))\n" }.joined()
+        let lines = settings.map { "\($0.key)=\(Self.escaped($0.value))\n" }.joined()
         try LocalFiles.write(
-            "# Made by millrace local up.\n" + lines, to: cluster.configFile(1))
-        do throws(CommandError) {
-            _ = try cluster.settings(1)
-        } catch {
-            // What --config refused must not stay behind in a directory that was empty.
-            unlink(cluster.configFile(1))
-            rmdir("\(directory)/node-1")
-            throw error
-        }
-        return cluster
+            "# Made by millrace local up.\n" + lines, to: configFile(1))
+        _ = try self.settings(1)
     }
 
     /// A cluster that was made before.
@@ -275,12 +283,14 @@ package struct LocalCluster {
     }
 
     /// Ends nodes and waits until they have ended.
-    /// - Parameter graceful: asks (SIGTERM) instead of killing (SIGKILL).
+    /// - Parameters:
+    ///   - graceful: asks (SIGTERM) instead of killing (SIGKILL).
+    ///   - removing: the files go next: what the log ended with is told, not where it is.
     /// - Returns: a line for each node that was asked and did not stop in good order, or had died
     ///   before.
     @discardableResult
     package func stop(
-        only: Int32? = nil, graceful: Bool, timeout: Duration
+        only: Int32? = nil, graceful: Bool, removing: Bool = false, timeout: Duration
     ) throws(CommandError) -> [String] {
         let deadline = ContinuousClock.now + timeout
         let wanted = try chosen(only)
@@ -305,13 +315,19 @@ package struct LocalCluster {
             unlink(pidFile(id))
         }
         guard graceful else { return [] }
-        var problems = died.map { "node \($0) had died before: its log is \(logFile($0))" }
+        var problems = died.map { "node \($0) had died before: \(log($0, removing))" }
         for id in asked where try !wasStoppedCleanly(id) {
             problems.append(
-                "node \(id) did not stop cleanly, its next start recovers its logs: its log is "
-                    + logFile(id))
+                "node \(id) did not stop cleanly"
+                    + (removing ? ": " : ", its next start recovers its logs: ")
+                    + log(id, removing))
         }
         return problems
+    }
+
+    private func log(_ id: Int32, _ removing: Bool) -> String {
+        guard removing else { return "its log is \(logFile(id))" }
+        return "its log ended with \"\(LocalFiles.lastLine(of: logFile(id)) ?? "")\""
     }
 
     /// Removes the cluster's directory and all its data.
