@@ -93,6 +93,13 @@ struct ClusterCommandTests {
         let moves = try #require(try json(dry) as? [[String: Any]])
         #expect(moves.first?["from_offset"] as? Int == 20)
         #expect(moves.first?["to_offset"] as? Int == 17)
+        let asked = try await millrace("group", "reset-offsets", "mine", "--to", "17")
+        #expect(asked.status == 64)
+        #expect(asked.errors == "millrace: Move 1 offset of group mine? Not done: say --yes\n")
+        let beyond = try await millrace(
+            "group", "reset-offsets", "mine", "--to", "latest", "-t", "g:0,9", "--yes")
+        #expect(beyond.status == 1 && beyond.output.isEmpty, "\(beyond)")
+        #expect(beyond.errors == "millrace: partition g-9: UNKNOWN_TOPIC_OR_PARTITION\n")
         let moved = try await millrace("group", "reset-offsets", "mine", "--to", "17", "--yes")
         #expect(moved.status == 0, "\(moved.errors)")
         let after = try await millrace("consume", "g", "--group", "mine", "-e")

@@ -12,6 +12,12 @@ enum ResetOffsets {
         let committed = try GroupState.committed(client, name)
         let wanted = try chosen(invocation, committed)
         let topics = try TopicCommand.describe(wanted.keys.sorted(), client)
+        let there = Set(topics.namedPartitions)
+        for (topic, partitions) in wanted.sorted(by: { $0.key < $1.key }) {
+            let partitions = (partitions ?? []).map { NamedPartition(topic, $0) }
+            guard let absent = partitions.first(where: { !there.contains($0) }) else { continue }
+            try check(ErrorCode.unknownTopicOrPartition.rawValue, "partition \(absent)")
+        }
         let targets = try position.resolve(client, topics.namedPartitions, committed: committed)
             .filter { key, _ in
                 let partitions = (wanted[key.topic] ?? nil) ?? []
@@ -19,7 +25,7 @@ enum ResetOffsets {
             }
         let isDry = invocation.has("dry-run")
         if !isDry {
-            try invocation.confirm("Move \(targets.count) offsets of group \(name)?")
+            try invocation.confirm("Move \(counted(targets.count, "offset")) of group \(name)?")
         }
         var errors: [NamedPartition: ErrorCode] = [:]
         if !isDry {

@@ -33,7 +33,7 @@ struct Progress {
         let now = ContinuousClock.now
         guard now - last > (isTerminal ? .milliseconds(200) : .seconds(10)) else { return }
         last = now
-        let text = "\(verb) \(count) records, \(rate(count, now)) a second"
+        let text = "\(verb) \(counted(count, "record")), \(rate(count, now)) a second"
         if isTerminal { Terminal.progress(text) } else { Terminal.note(text) }
         shown = true
     }

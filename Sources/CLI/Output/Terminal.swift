@@ -87,6 +87,11 @@ enum Terminal {
     }
 }
 
+/// `1 record`, `2 records`.
+func counted(_ count: Int, _ thing: String) -> String {
+    "\(count) \(thing)\(count == 1 ? "" : "s")"
+}
+
 extension Invocation {
     /// Asks before something destructive, unless `--yes` is there.
     func confirm(_ question: String) throws(CLIError) {
