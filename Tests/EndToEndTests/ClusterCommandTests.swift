@@ -288,6 +288,23 @@ struct ClusterCommandTests {
         #expect(corrupt.errors.contains("corrupt: \(name) at byte 0"))
     }
 
+    @Test func whatIsNoPartitionIsNotDumped() async throws {
+        let folder = try Program.temporaryFolder("dump")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "notes.txt")
+        try Data().write(to: file)
+        let empty = try await millraceAlone("log", "dump", folder.path)
+        #expect(empty.status == 1 && empty.output.isEmpty)
+        #expect(
+            empty.errors
+                == "millrace: \(folder.path) is no partition's folder: it holds no .log file\n")
+        let notes = try await millraceAlone("log", "dump", file.path)
+        #expect(notes.status == 1 && notes.output.isEmpty)
+        #expect(
+            notes.errors == "millrace: \(file.path) is no partition's folder, no .log file and no "
+                + "checkpoint of offsets\n")
+    }
+
     private func millraceAlone(_ arguments: String...) async throws -> ProgramResult {
         try await Program.run(Program.millrace, arguments)
     }

@@ -49,11 +49,7 @@ enum LogCommand {
     ) throws(CLIError) -> LogDump.Partition {
         let files = PosixFileSystem()
         let records = invocation.has("records")
-        guard path.hasSuffix(".log") else {
-            return try storage { () throws(StorageError) in
-                try LogDump.partition(path, fileSystem: files, records: records)
-            }
-        }
+        guard path.hasSuffix(".log") else { return try partition(in: path, records: records) }
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { String(path[..<$0]) } ?? "."
         let name = slash.map { path[path.index(after: $0)...] } ?? path[...]
@@ -68,6 +64,28 @@ enum LogCommand {
             ]
         } catch {
             throw CLIError(error.description)
+        }
+        return partition
+    }
+
+    private static func partition(
+        in path: String, records: Bool
+    ) throws(CLIError) -> LogDump.Partition {
+        let files = PosixFileSystem()
+        let partition = try storage { () throws(StorageError) -> LogDump.Partition? in
+            do throws(FileFault) {
+                guard try files.attributes(path)?.isDirectory ?? true else { return nil }
+            } catch {
+                throw .file(error)
+            }
+            return try LogDump.partition(path, fileSystem: files, records: records)
+        }
+        guard let partition else {
+            throw CLIError(
+                "\(path) is no partition's folder, no .log file and no checkpoint of offsets")
+        }
+        guard !partition.segments.isEmpty else {
+            throw CLIError("\(path) is no partition's folder: it holds no .log file")
         }
         return partition
     }
