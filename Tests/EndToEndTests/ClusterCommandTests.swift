@@ -246,9 +246,14 @@ struct ClusterCommandTests {
     }
 
     @Test func settingsOfABrokerThatIsNotThereAreAskedInVain() async throws {
-        let absent = try await millrace("config", "describe", "broker", "7")
-        #expect(absent.status == 3)
-        #expect(absent.errors.hasPrefix("millrace: broker 7 is not reachable: "))
+        for words in [["describe", "broker", "7"], ["set", "broker", "7", "max.connections=9"]] {
+            let absent = try await Program.run(
+                Program.millrace, ["-b", try node().plaintext, "config"] + words)
+            #expect(absent.status == 1)
+            #expect(
+                absent.errors
+                    == "millrace: there is no broker 7: millrace cluster describe shows all\n")
+        }
         #expect(try await millrace("config", "describe", "broker", "one").status == 64)
         #expect(try await millrace("config", "describe", "brokre", "1").status == 64)
         #expect(try await millrace("config", "describe", "broker", "default").status == 0)

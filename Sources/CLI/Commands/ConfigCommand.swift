@@ -42,14 +42,29 @@ enum ConfigCommand {
             return .broker(NodeID(id))
         default:
             throw .usage(
-                "settings of \"\(kind)\"" + NearestName.hint(kind, in: kinds)
-                    + " (there are topic, broker, group)")
+                "\"\(kind)\" is none of \(kinds.joined(separator: ", "))"
+                    + NearestName.hint(kind, in: kinds))
         }
+    }
+
+    /// A client, of a cluster that has the broker if it is one's settings.
+    private static func connect(
+        _ invocation: Invocation, _ resource: ConfigResource
+    ) throws(CLIError) -> Admin {
+        let client = try invocation.connect()
+        guard case .broker(let id?) = resource else { return client }
+        let cluster = try blocking("cluster") { () async throws(ClientError) in
+            try await client.describeCluster()
+        }
+        guard cluster.brokers.contains(where: { $0.brokerId == id.rawValue }) else {
+            throw CLIError("there is no broker \(id.rawValue): millrace cluster describe shows all")
+        }
+        return client
     }
 
     private static func describe(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let resource = try resource(invocation)
-        let client = try invocation.connect()
+        let client = try connect(invocation, resource)
         let what = invocation.arguments.joined(separator: " ")
         let found = try blocking(what) { () async throws(ClientError) in
             try await client.describeConfigs(of: resource)
@@ -111,7 +126,7 @@ enum ConfigCommand {
         _ invocation: Invocation, _ changes: [(key: String, value: String?)]
     ) throws(CLIError) -> ExitCode {
         let resource = try resource(invocation)
-        let client = try invocation.connect()
+        let client = try connect(invocation, resource)
         let isDry = invocation.has("dry-run")
         var results = Results(invocation, done: isDry ? "would change" : "changed")
         let name = resource == .broker(nil) ? "" : invocation.argument(1)
