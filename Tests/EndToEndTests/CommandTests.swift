@@ -52,6 +52,24 @@ struct CommandTests {
         }
     }
 
+    @Test func whatIsNotUnderstoodIsToldWithWhatWould() async throws {
+        let kind = try await millrace("config", "describe", "topci", "a")
+        #expect(kind.status == 64)
+        #expect(
+            kind.errors == "millrace: \"topci\" is none of topic, broker, group: "
+                + "did you mean \"topic\"?\n")
+        let file = try await millrace("server", "my.properties")
+        #expect(file.status == 64)
+        #expect(
+            file.errors == "millrace: \"my.properties\" is one argument too many: "
+                + "did you mean --config my.properties?\n")
+        let help = try await millrace("topic", "help")
+        #expect(help.status == 0 && help.errors.isEmpty)
+        #expect(try await millrace("help", "topic").output == help.output)
+        let nodes = try await millrace("local", "up", "--help")
+        #expect(nodes.output.contains("How many nodes: 1, this version has no more"))
+    }
+
     @Test func aClusterThatNobodyServesIsExitCodeThree() async throws {
         let result = try await millrace("-b", "127.0.0.1:1", "topic", "list", "--timeout", "2s")
         #expect(result.status == 3)

@@ -54,6 +54,8 @@ struct CommandLineParser {
     private mutating func take(_ word: String) throws(CLIError) {
         if command != nil {
             positional.append(word)
+        } else if word == "help" {
+            wantsHelp = true
         } else if let noun {
             guard let found = noun.commands.first(where: { $0.path.last == word }) else {
                 let names = noun.commands.compactMap(\.path.last)
@@ -62,8 +64,6 @@ struct CommandLineParser {
                         + " (there are \(names.joined(separator: ", ")))")
             }
             command = found
-        } else if word == "help" {
-            wantsHelp = true
         } else if let found = topLevel.first(where: { $0.path == [word] }) {
             command = found
         } else if let found = nouns.first(where: { $0.name == word }) {
@@ -173,9 +173,12 @@ struct CommandLineParser {
         }
         let takesMore = command.arguments.last?.isVariadic ?? false
         if positional.count > command.arguments.count, !takesMore {
+            let word = positional[command.arguments.count]
+            // A file's name without its flag, where a command takes nothing else.
+            let flag = command.flags.first { $0.value == .file && command.arguments.isEmpty }
             throw .usage(
-                "\"\(positional[command.arguments.count])\" is one argument too many: "
-                    + command.usage)
+                "\"\(word)\" is one argument too many: "
+                    + (flag.map { "did you mean --\($0.name) \(word)?" } ?? command.usage))
         }
         for flag in command.flags where flag.isRequired && values[flag.name] == nil {
             throw .usage("--\(flag.name) \(flag.value.placeholder) is missing")
