@@ -272,6 +272,15 @@ struct ClusterCommandTests {
             Program.millrace, ["cluster", "describe", "-b", node.tls, "--tls"])
         #expect(untrusted.status == 3)
         #expect(untrusted.errors.contains("TLS handshake failed"))
+        #expect(
+            untrusted.errors.hasSuffix("; is --ca the authority that signed its certificate?\n"),
+            "\(untrusted.errors)")
+        let toPlaintext = try await Program.run(
+            Program.millrace, ["cluster", "describe", "-b", node.plaintext, "--ca", node.ca])
+        #expect(toPlaintext.status == 3)
+        #expect(
+            toPlaintext.errors.hasSuffix("; is it a plaintext listener?\n"),
+            "\(toPlaintext.errors)")
     }
 
     @Test func aPartitionsFilesAreDumpedAndCorruptionIsToldOf() async throws {

@@ -43,7 +43,7 @@ func blocking<R: Sendable>(
 extension CLIError {
     init(_ error: ClientError, about what: String? = nil) {
         switch error {
-        case .unreachable: self.init("\(error); is -b right?", .unreachable)
+        case .unreachable(let why): self.init("\(why); \(Self.question(why))", .unreachable)
         case .timedOut: self.init(error.description, .unreachable)
         case .settings: self.init(error.description, .usage)
         case .refused(let code, let words):
@@ -51,5 +51,18 @@ extension CLIError {
             self.init(text, CLI.exitCode(of: code))
         default: self.init(error.description)
         }
+    }
+
+    /// What to look at when nobody can be reached for this reason.
+    private static func question(_ why: String) -> String {
+        guard why.contains("TLS handshake failed") else { return "is -b right?" }
+        // In OpenSSL's words.
+        let untrusted = ["self-signed certificate", "unable to get local issuer certificate"]
+        if untrusted.contains(where: { why.contains($0) }) {
+            return "is --ca the authority that signed its certificate?"
+        }
+        let plaintext = ["the peer closed the connection", "wrong version number"]
+        let isPlaintext = plaintext.contains { why.contains($0) }
+        return isPlaintext ? "is it a plaintext listener?" : "is -b right?"
     }
 }
