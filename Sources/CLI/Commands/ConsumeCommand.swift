@@ -166,6 +166,14 @@ private struct ReadingWatch {
     }
 }
 
+extension ClientError {
+    /// Whether the group has gone on without the member, or is about to.
+    fileprivate var isOfGeneration: Bool {
+        guard case .refused(let code, _) = self else { return false }
+        return [.rebalanceInProgress, .illegalGeneration, .unknownMemberId].contains(code)
+    }
+}
+
 extension Duration {
     /// As a number for people.
     fileprivate var seconds: String {
@@ -307,17 +315,22 @@ struct ConsumeRun {
     }
 
     /// What a rebalance has taken away meanwhile is its next owner's; and what a coordinator that
-    /// is away does not take is taken with the next commit, if there is one.
+    /// is away does not take is taken with the next commit. The last one waits for it.
     private func commit(_ consumer: Consumer, isLast: Bool) throws(CLIError) {
+        let end = ContinuousClock.now + (isLast ? min(invocation.timeout, .seconds(10)) : .zero)
         try blocking { () async throws(ClientError) in
-            do throws(ClientError) {
-                try await consumer.commit()
-            } catch {
-                let lost: [ErrorCode] = [
-                    .rebalanceInProgress, .illegalGeneration, .unknownMemberId,
-                ]
-                if case .refused(let code, _) = error, lost.contains(code) { return }
-                guard !isLast, error.isRetriable else { throw error }
+            while true {
+                do throws(ClientError) {
+                    return try await consumer.commit()
+                } catch {
+                    guard error.isRetriable || error.isOfGeneration else { throw error }
+                    guard isLast else { return }
+                    guard ContinuousClock.now < end else {
+                        if error.isOfGeneration { return }
+                        throw error
+                    }
+                }
+                try? await Task.sleep(for: .milliseconds(100))  // nobody cancels it
             }
         }
     }

@@ -75,7 +75,7 @@ enum ProduceCommand {
         input.end()
         _ = try blocking { () async throws(ClientError) in await producer.close() }
         invocation.report(
-            "sent \(input.count) records to \(topic)",
+            "sent \(counted(input.count, "record")) to \(topic)",
             json: .object([("topic", .text(topic)), ("records", JSONValue(input.count))]))
         return .done
     }
@@ -241,7 +241,7 @@ struct ProduceInput {
         let summary = try blocking { () async throws(ClientError) in await producer.flush() }
         guard let error = summary.firstError else { return }
         let failure = CLIError(error)
-        let what = summary.failed == 1 ? "1 record was" : "\(summary.failed) records were"
+        let what = counted(summary.failed, "record") + (summary.failed == 1 ? " was" : " were")
         throw CLIError("\(what) not taken: \(failure.message)", failure.exitCode)
     }
 
