@@ -108,6 +108,36 @@ package struct ByteReader {
         return Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1)
     }
 
+    /// A variable-length integer of one byte or two; nil, and nothing is read, if it is longer or
+    /// the last byte that there is.
+    @inlinable @inline(__always)
+    mutating func readShort() -> UInt32? {
+        guard end &- position >= 2 else { return nil }
+        let first = base.load(fromByteOffset: position, as: UInt8.self)
+        guard first >= 0x80 else {
+            position &+= 1
+            return UInt32(first)
+        }
+        let second = base.load(fromByteOffset: position &+ 1, as: UInt8.self)
+        guard second < 0x80 else { return nil }
+        position &+= 2
+        return UInt32(first & 0x7F) | UInt32(second) << 7
+    }
+
+    /// `readVarint` where speed counts and most are short: the fields of records.
+    @inlinable @inline(__always)
+    package mutating func readShortVarint() throws(CodecError) -> Int32 {
+        guard let raw = readShort() else { return try readVarint() }
+        return Int32(bitPattern: raw >> 1) ^ -Int32(bitPattern: raw & 1)
+    }
+
+    /// `readVarlong` where speed counts and most are short.
+    @inlinable @inline(__always)
+    package mutating func readShortVarlong() throws(CodecError) -> Int64 {
+        guard let raw = readShort() else { return try readVarlong() }
+        return Int64(raw >> 1) ^ -Int64(raw & 1)
+    }
+
     /// The next `count` bytes, in place; valid as long as the memory is.
     @inlinable
     package mutating func readSlice(_ count: Int) throws(CodecError) -> UnsafeRawBufferPointer {

@@ -60,6 +60,7 @@ package struct RecordIterator {
 
     /// The next record, or nil after the last.
     /// - Throws: `.invalid` if its lengths do not fit its bytes.
+    @inline(__always)
     package mutating func next() throws(RecordsError) -> RecordView? {
         guard remaining > 0 else { return nil }
         remaining -= 1
@@ -72,17 +73,17 @@ package struct RecordIterator {
 
     @inline(__always)
     private mutating func read() throws(CodecError) -> RecordView {
-        let length = Int(try reader.readVarint())
+        let length = Int(try reader.readShortVarint())
         guard length >= 0, length <= reader.remaining else {
             throw .impossibleLength(at: reader.position)
         }
         let end = reader.position + length
         let attributes = try reader.readInt8()
-        let timestampDelta = try reader.readVarlong()
-        let offsetDelta = try reader.readVarint()
+        let timestampDelta = try reader.readShortVarlong()
+        let offsetDelta = try reader.readShortVarint()
         let key = try readNullable()
         let value = try readNullable()
-        let headerCount = try reader.readVarint()
+        let headerCount = try reader.readShortVarint()
         guard headerCount >= 0, reader.position <= end, headerCount <= end - reader.position else {
             throw .impossibleLength(at: reader.position)
         }
@@ -97,7 +98,7 @@ package struct RecordIterator {
 
     @inline(__always)
     private mutating func readNullable() throws(CodecError) -> UnsafeRawBufferPointer? {
-        let length = try reader.readVarint()
+        let length = try reader.readShortVarint()
         return length < 0 ? nil : try reader.readSlice(Int(length))
     }
 
