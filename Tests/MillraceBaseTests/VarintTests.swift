@@ -40,7 +40,7 @@ struct VarintTests {
         var generator = SeededGenerator(seed: 1)
         for count in 3...12 {
             for _ in 0..<200 {
-                compare((0..<count).map { _ in .random(in: 0x70 ... 0xFF, using: &generator) })
+                compare((0..<count).map { _ in .random(in: 0x70...0xFF, using: &generator) })
             }
         }
         for count in 4...11 { compare(Array(repeating: 0xFF, count: count) + [1]) }
