@@ -33,8 +33,8 @@ enum LocalCommand {
         Command(
             path: ["local", "down"], summary: "Stop all nodes of a cluster",
             details: """
-                Its files stay, unless --delete is there. The exit code is 1 if a node had died
-                before or did not stop cleanly.
+                Its files stay, unless --delete is there. The exit code is 1 if a node did not stop
+                cleanly; that one had died before is only told.
                 """,
             flags: [directory, Flag("delete", "Remove the directory with all data"), wait],
             run: down),
@@ -91,7 +91,8 @@ enum LocalCommand {
         _ = try command { () throws(CommandError) in
             try cluster.start(timeout: timeout(invocation))
         }
-        return try show(cluster, invocation)
+        try show(cluster, invocation)
+        return .done
     }
 
     private static func down(_ invocation: Invocation) throws(CLIError) -> ExitCode {
@@ -103,14 +104,18 @@ enum LocalCommand {
             if removing { try cluster.remove() }
             return problems
         }
-        guard removing else { return try show(cluster, invocation, problems) }
-        invocation.report("Stopped and removed.", json: .object([("removed", true)]))
-        return finish(problems)
+        if removing {
+            invocation.report("Stopped and removed.", json: .object([("removed", true)]))
+        } else {
+            try show(cluster, invocation)
+        }
+        _ = finish(problems.died)
+        return finish(problems.unclean)
     }
 
     private static func status(_ invocation: Invocation) throws(CLIError) -> ExitCode {
         let cluster = try open(invocation)
-        _ = try show(cluster, invocation)
+        try show(cluster, invocation)
         let description = try command { () throws(CommandError) in try cluster.describe() }
         return description.nodes.allSatisfy(\.isServing) ? .done : .unhealthy
     }
@@ -123,7 +128,8 @@ enum LocalCommand {
                 timeout: timeout(invocation))
         }
         for id in running { Terminal.note("node \(id) is running already") }
-        return try show(cluster, invocation)
+        try show(cluster, invocation)
+        return .done
     }
 
     private static func stop(_ invocation: Invocation) throws(CLIError) -> ExitCode {
@@ -143,13 +149,13 @@ enum LocalCommand {
                 only: invocation.integer("node").map { Int32(clamping: $0) }, graceful: graceful,
                 timeout: timeout(invocation))
         }
-        return try show(cluster, invocation, problems)
+        try show(cluster, invocation)
+        return finish(problems.died + problems.unclean)
     }
 
-    /// - Parameter problems: what makes the command fail after all.
     private static func show(
-        _ cluster: LocalCluster, _ invocation: Invocation, _ problems: [String] = []
-    ) throws(CLIError) -> ExitCode {
+        _ cluster: LocalCluster, _ invocation: Invocation
+    ) throws(CLIError) {
         let found = try command { () throws(CommandError) in try cluster.describe() }
         let nodes = found.nodes
         invocation.show(
@@ -166,9 +172,9 @@ enum LocalCommand {
                         node.dataDirectory, found.ca ?? "",
                     ]
                 }, json: json(found)))
-        return finish(problems)
     }
 
+    /// - Parameter problems: what makes the command fail after all.
     private static func finish(_ problems: [String]) -> ExitCode {
         for problem in problems { Terminal.error(problem) }
         return problems.isEmpty ? .done : .failed

@@ -286,12 +286,12 @@ package struct LocalCluster {
     /// - Parameters:
     ///   - graceful: asks (SIGTERM) instead of killing (SIGKILL).
     ///   - removing: the files go next: what the log ended with is told, not where it is.
-    /// - Returns: a line for each node that was asked and did not stop in good order, or had died
-    ///   before.
+    /// - Returns: a line for each node that had died before, and one for each that was asked and
+    ///   did not stop in good order.
     @discardableResult
     package func stop(
         only: Int32? = nil, graceful: Bool, removing: Bool = false, timeout: Duration
-    ) throws(CommandError) -> [String] {
+    ) throws(CommandError) -> (died: [String], unclean: [String]) {
         let deadline = ContinuousClock.now + timeout
         let wanted = try chosen(only)
         let died = wanted.filter { hasPidFile($0) && processID($0) == nil }
@@ -314,15 +314,15 @@ package struct LocalCluster {
             }
             unlink(pidFile(id))
         }
-        guard graceful else { return [] }
-        var problems = died.map { "node \($0) had died before: \(log($0, removing))" }
+        guard graceful else { return ([], []) }
+        var unclean: [String] = []
         for id in asked where try !wasStoppedCleanly(id) {
-            problems.append(
+            unclean.append(
                 "node \(id) did not stop cleanly"
                     + (removing ? ": " : ", its next start recovers its logs: ")
                     + log(id, removing))
         }
-        return problems
+        return (died.map { "node \($0) had died before: \(log($0, removing))" }, unclean)
     }
 
     private func log(_ id: Int32, _ removing: Bool) -> String {
