@@ -69,7 +69,7 @@ import Testing
 
     /// What is answered where `/no.pem` cannot be read and the listener TLS has `/fixed.pem`.
     private func certificates(
-        name: String = "1", _ configs: [(String, Int8, String?)]
+        name: String = "1", stored: [String: String] = [:], _ configs: [(String, Int8, String?)]
     ) throws -> ConfigChangePreparation.Outcome? {
         let settings = try NodeSettings(
             ServerConfig(overrides: [
@@ -81,7 +81,8 @@ import Testing
         let check = CertificateCheck(
             view: BrokerConfigView(
                 fixed: settings.config,
-                ofBroker: ["listener.name.tls.ssl.keystore.location": "/set.pem"]),
+                ofBroker: ["listener.name.tls.ssl.keystore.location": "/set.pem"]
+                    .merging(stored) { $1 }),
             listeners: settings.listeners
         ) { $0.certificateChain == .file("/set.pem") ? nil : "\($0.certificateChain) is bad" }
         let preparation = ConfigChangePreparation(
@@ -102,5 +103,10 @@ import Testing
         #expect(try certificates([("max.connections", 0, "7")]) == nil)
         #expect(try certificates(name: "2", [(location, 0, "/no.pem")]) == nil)
         #expect(try certificates([("ssl.keystore.location", 0, "/no.pem")]) == nil)
+        // What was stored under other rules does not stand in the way of other settings.
+        let stored = [type: "JKS"]
+        #expect(try certificates(stored: stored, [("max.connections", 0, "7")]) == nil)
+        #expect(try certificates(stored: stored, [(type, 0, "PEM")]) == nil)
+        #expect(try certificates(stored: stored, [(type, 0, "PEM"), (location, 0, "/no")]) != nil)
     }
 }
